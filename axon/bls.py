@@ -1,4 +1,6 @@
-"""BLS12-381 signatures of trackers, min-sig: public key in G2, signature in G1 (draft-irtf-cfrg-bls-signature-05).
+"""BLS12-381 signatures of trackers, min-sig: public key in G2, signature in G1.
+
+The scheme is draft-irtf-cfrg-bls-signature-05 with proofs of possession.
 
 Points travel in the form that the EVM's precompiles take (EIP-2537): every
 coordinate 64 bytes big-endian, Fp2 as c0 then c1, so that what a tracker signs
