@@ -5,6 +5,8 @@ cancel or a reject finds its request at once. Both are bounded: ours by what the
 peer said it queues (BEP 10 `reqq`), the peer's by what we said.
 """
 
+from itertools import islice
+
 from axon.bt.messages import Request
 from axon.errors import RemoteProtocolError
 
@@ -116,14 +118,14 @@ class Uploads:
         if self._refused > 8 * self._limit:
             raise RemoteProtocolError(f"request: {self._refused} in vain, want patience")
 
-    def take(self, count: int) -> list[Request]:
-        """The next requests to answer; they leave the queue."""
+    def take(self, count: int) -> list[tuple[int, int, int]]:
+        """The next requests to answer, as (index, begin, length); they leave the queue."""
         self._refused = 0
-        keys: list[tuple[int, int, int]] = []
-        for key in self.queue:
-            if len(keys) == count:
-                break
-            keys.append(key)
-        for key in keys:
+        if count >= len(self.queue):
+            taken = list(self.queue)
+            self.queue.clear()
+            return taken
+        taken = list(islice(self.queue, count))
+        for key in taken:
             del self.queue[key]
-        return [Request(*key) for key in keys]
+        return taken
