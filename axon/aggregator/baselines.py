@@ -29,7 +29,7 @@ def capped_proportional(edges: Edges, cap: float) -> Weights:
 
 
 def eigentrust(
-    edges: Edges, pretrust: ArrayLike, alpha: float = 0.15, *, tolerance: float = 1e-13
+    edges: Edges, pretrust: ArrayLike, alpha: float = 0.15, *, tolerance: float = 1e-11
 ) -> Weights:
     """EigenTrust: t = alpha·p + (1 − alpha)·Cᵀt, C the row-normalised blocks; peers without a row trust p.
 
