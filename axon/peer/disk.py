@@ -1,0 +1,102 @@
+"""Disk threads: hash and write, read what the page cache lacks; answers come back in batches.
+
+A hop into a thread and back costs some 200 µs by `trio.to_thread`, and a piece
+may arrive every millisecond. Here jobs go through one queue, and all answers
+that are ready when the event loop looks are delivered by one wake-up.
+"""
+
+import contextlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import trio
+
+__all__ = ["DiskThreads"]
+
+T = TypeVar("T")
+_Job = tuple[Callable[[], Any], Callable[[Any], None], Callable[[BaseException], None]]
+
+
+class DiskThreads:
+    """A few threads for blocking work; made inside `trio.run`, closed by `close`.
+
+    Parameters
+    ----------
+    count : int
+        Threads. Jobs begin in the order of `submit`, and may end in another.
+    """
+
+    def __init__(self, count: int = 2) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._answers: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self._woken = False
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"disk {number}", daemon=True) for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Run `work()` in a thread; then `done(result)` or `failed(error)` in the event loop."""
+        self._jobs.put((work, done, failed))
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run `work()` in a thread and return or raise what it does; cancelling abandons the wait only."""
+        finished = trio.Event()
+        result: list[T] = []
+        error: list[BaseException] = []
+
+        def done(value: T) -> None:
+            result.append(value)
+            finished.set()
+
+        def failed(cause: BaseException) -> None:
+            error.append(cause)
+            finished.set()
+
+        self.submit(work, done, failed)
+        await finished.wait()
+        if error:
+            raise error[0]
+        return result[0]
+
+    def close(self) -> None:
+        """End the threads once the jobs already submitted are done; blocks until then."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            work, done, failed = job
+            try:
+                self._answer(done, work())
+            except BaseException as error:
+                self._answer(failed, error)
+
+    def _answer(self, callback: Callable[[Any], None], value: Any) -> None:
+        self._answers.append((callback, value))
+        with self._lock:
+            if self._woken:
+                return
+            self._woken = True
+        with contextlib.suppress(trio.RunFinishedError):  # the program is over; nobody waits for answers
+            self._token.run_sync_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        with self._lock:
+            self._woken = False
+        while self._answers:
+            callback, value = self._answers.popleft()
+            callback(value)

@@ -1,0 +1,233 @@
+"""The pump between one TCP socket and its `PeerConnection`.
+
+Two tasks a link. The reader receives as much as there is into the connection's
+own buffer, parses it in one synchronous go, and lets the owner react; nothing
+is awaited, queued or allocated for a single block. The writer sleeps until
+there is something that the reader could not send at once: blocks that the peer
+asked for, or bytes that did not fit into the socket.
+"""
+
+import socket
+from collections.abc import Sequence
+from typing import Protocol
+
+import trio
+
+from axon.bt.connection import PeerConnection
+from axon.bt.events import Event
+from axon.errors import RemoteProtocolError
+from axon.peer.ratelimit import Limits
+
+__all__ = ["Address", "Link", "Owner", "tune"]
+
+Address = tuple[str, int]
+
+_SOCKET_BUFFER = 4 << 20  # bytes
+_FIRST_BATCH, _LAST_BATCH = 4, 32  # blocks; small while the peer is slow, for a batch holds its memory
+
+
+class Owner(Protocol):
+    """Who reacts to what a link brings: the node until the handshake, then its swarm."""
+
+    down: Limits
+    up: Limits
+
+    def on_event(self, link: "Link", event: Event) -> None:
+        """Something happened; the connection's control messages are sent afterwards."""
+
+    def on_read(self, link: "Link") -> None:
+        """All events of one read were handed over: ask for more blocks."""
+
+    def upload_batch(self, link: "Link", most: int) -> int:
+        """How many blocks may go to this peer now, at most `most`; 0: wait until woken."""
+
+    async def load(self, link: "Link", count: int) -> tuple[list[bytes | memoryview], int]:
+        """Take up to `count` of the peer's requests; their wire bytes, and how many of them are payload."""
+
+    def uploaded(self, link: "Link", payload: int) -> None:
+        """The blocks of the last `load` are in the socket."""
+
+
+class Link:
+    """One socket with its connection.
+
+    Attributes
+    ----------
+    address : (host, port)
+        The peer's end of the socket.
+    listen_port : int or None
+        Where it accepts connections, if known.
+    window : int
+        Blocks that we keep requested from it.
+    """
+
+    def __init__(self, sock: socket.socket, conn: PeerConnection, address: Address, owner: Owner) -> None:
+        self.sock = sock
+        self.conn = conn
+        self.address = address
+        self.owner = owner
+        self.outgoing = False
+        self.listen_port: int | None = None
+        self.closed_because: str | None = None
+        self.uploaded = 0  # payload bytes
+        self.batch = _FIRST_BATCH
+        self._rest = memoryview(b"")  # control bytes that the socket did not take
+        self._sending = False  # the writer is in the middle of something
+        self._wake = trio.Event()
+        self._scope = trio.CancelScope()
+
+    async def run(self) -> None:
+        """Pump until either side hangs up; `closed_because` then says why. Closes the socket."""
+        try:
+            with self._scope:
+                self.flush()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write)
+                    await self._read()
+                    nursery.cancel_scope.cancel()
+        finally:
+            self.sock.close()
+
+    def close(self, because: str) -> None:
+        """Hang up soon; the first reason stays."""
+        if self.closed_because is None:
+            self.closed_because = because
+        self._scope.cancel()
+
+    def wake(self) -> None:
+        """Let the writer look again: blocks may go out, or control bytes wait."""
+        self._wake.set()
+
+    def flush(self) -> None:
+        """Send control messages at once if the socket takes them, else leave them to the writer."""
+        conn = self.conn
+        if conn.requests_waiting and not self._sending:
+            self._wake.set()
+        if not conn.has_data_to_send or self._sending:
+            return
+        data = conn.data_to_send()
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self.close(f"connection lost: {error.strerror}")
+            return
+        if sent < len(data):
+            self._rest = memoryview(data)[sent:]
+            self._sending = True
+            self._wake.set()
+
+    async def _read(self) -> None:
+        conn, sock = self.conn, self.sock
+        try:
+            while True:
+                view = conn.buffer_for_read()
+                down = self.owner.down
+                if down.limited:
+                    if wait := down.wait(trio.current_time()):
+                        await trio.sleep(wait)
+                    view = view[: down.chunk]
+                try:
+                    count = sock.recv_into(view)
+                except BlockingIOError:
+                    await trio.lowlevel.wait_readable(sock)
+                    continue
+                if not count:
+                    self.close("the peer hung up")
+                    return
+                now = trio.current_time()
+                down.spend(count, now)
+                self.dispatch(conn.received(count, now))
+                await trio.lowlevel.checkpoint()
+        except RemoteProtocolError as error:
+            self.close(str(error))
+        except OSError as error:
+            self.close(f"connection lost: {error.strerror}")
+
+    def dispatch(self, events: Sequence[Event]) -> None:
+        """Hand events to the owner, and send what it says in return.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If an event shows that the peer broke a rule of something above the connection.
+        """
+        for event in events:
+            self.owner.on_event(self, event)  # may change `owner`
+        self.owner.on_read(self)
+        self.flush()
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                self._sending = True
+                if self._rest:
+                    rest, self._rest = self._rest, memoryview(b"")
+                    await self._send_rest([rest])
+                if self.conn.has_data_to_send:
+                    await self._send_rest([self.conn.data_to_send()])
+                    continue
+                if self.conn.requests_waiting and (
+                    count := self.owner.upload_batch(self, min(self.batch, _LAST_BATCH))
+                ):
+                    await self._upload(count)
+                    continue
+                self._sending = False
+                self._wake = trio.Event()
+                await self._wake.wait()
+        except RemoteProtocolError as error:
+            self.close(str(error))
+        except OSError as error:
+            self.close(f"connection lost: {error.strerror}")
+
+    async def _upload(self, count: int) -> None:
+        owner, up = self.owner, self.owner.up
+        if up.limited:
+            count = min(count, max(1, up.chunk >> 14))
+            if wait := up.wait(trio.current_time()):
+                # Requests may be cancelled or choked meanwhile, and control messages must not wait.
+                self._sending = False
+                await trio.sleep(wait)
+                return
+        pieces, payload = await owner.load(self, count)
+        if not pieces:
+            return
+        at_once = await self._send_rest(pieces)
+        self.batch = min(2 * self.batch, _LAST_BATCH) if at_once else max(self.batch // 2, _FIRST_BATCH)
+        if payload:
+            up.spend(payload, trio.current_time())
+            self.uploaded += payload
+            owner.uploaded(self, payload)
+
+    async def _send_rest(self, parts: Sequence[bytes | memoryview]) -> bool:
+        """Send all of `parts`; False if the socket was full on the way."""
+        at_once = True
+        views = [memoryview(part) for part in parts]
+        first = 0
+        while first < len(views):
+            try:
+                # IOV_MAX is 1024
+                sent = self.sock.sendmsg(views[first : first + 1000])
+            except BlockingIOError:
+                at_once = False
+                await trio.lowlevel.wait_writable(self.sock)
+                continue
+            while first < len(views) and sent >= len(views[first]):
+                sent -= len(views[first])
+                first += 1
+            if sent:
+                views[first] = views[first][sent:]
+        await trio.lowlevel.checkpoint()
+        return at_once
+
+
+def tune(sock: socket.socket) -> None:
+    """Prepare a connected socket for bulk transfer."""
+    sock.setblocking(False)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+    except OSError:
+        pass  # slower, but it works; or the peer is gone, as the first read will tell
