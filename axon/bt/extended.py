@@ -17,6 +17,7 @@ from axon.errors import BencodeError, RemoteProtocolError
 __all__ = [
     "DEFAULT_REQQ",
     "LT_DONTHAVE",
+    "MAX_ITEMS",
     "MAX_METADATA",
     "UPLOAD_ONLY",
     "UT_METADATA",
@@ -31,6 +32,7 @@ LT_DONTHAVE = "lt_donthave"  # BEP 54: payload is a piece index
 UPLOAD_ONLY = "upload_only"  # libtorrent's: payload is one byte, 0 or 1
 
 DEFAULT_REQQ = 250  # requests a peer queues when it does not say (libtorrent's figure)
+MAX_ITEMS = 2000  # values in a dictionary from a peer; real ones have thirty. Unsorted keys do no harm there
 MAX_METADATA = 64 * 1024 * 1024  # bytes of `info` that we believe in
 _MAX_REQQ = 4096  # more than this in flight helps nobody
 _MAX_CLIENT = 64  # characters shown of a client's name
@@ -66,7 +68,7 @@ class ExtendedHandshake:
             size is absurd.
         """
         try:
-            told = decode(payload)
+            told = decode(payload, max_items=MAX_ITEMS, strict=False)
         except BencodeError as error:
             raise RemoteProtocolError(f"extension handshake: {error}") from None
         if not isinstance(told, dict):

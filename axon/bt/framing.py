@@ -131,7 +131,7 @@ class ReadBuffer:
     def shrink(self) -> None:
         """Give memory back while nothing arrives."""
         if self.end - self.start < self._small // 2 and len(self.data) > self._small:
-            self._want = 0
+            self._want, self._full = 0, False
             self._replace(self._small)
 
     def _replace(self, size: int) -> None:

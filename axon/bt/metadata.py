@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Self
 
 from axon.bt.bencode import decode_prefix, encode
-from axon.bt.extended import MAX_METADATA
+from axon.bt.extended import MAX_ITEMS, MAX_METADATA
 from axon.errors import BencodeError, RemoteProtocolError
 
 __all__ = [
@@ -58,7 +58,7 @@ class MetadataMessage:
             If it is not a dictionary of the right shape.
         """
         try:
-            told, end = decode_prefix(payload)
+            told, end = decode_prefix(payload, max_items=MAX_ITEMS, strict=False)
         except BencodeError as error:
             raise RemoteProtocolError(f"ut_metadata: {error}") from None
         if not isinstance(told, dict):

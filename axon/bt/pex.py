@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple, Self
 
 from axon.bt.bencode import decode, encode
+from axon.bt.extended import MAX_ITEMS
 from axon.errors import BencodeError, RemoteProtocolError
 
 __all__ = [
@@ -68,7 +69,7 @@ class PexMessage:
             another number of flags.
         """
         try:
-            told = decode(payload)
+            told = decode(payload, max_items=MAX_ITEMS, strict=False)
         except BencodeError as error:
             raise RemoteProtocolError(f"ut_pex: {error}") from None
         if not isinstance(told, dict):
