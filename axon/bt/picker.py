@@ -1,0 +1,513 @@
+"""Which blocks to ask of which peer.
+
+Rarest first with random first pieces, strict priority for pieces already begun
+(BitTorrent Economics, Cohen 2003), priorities 0-7, sequential mode, end-game.
+A fast peer gets whole pieces to itself, so that a bad piece has one culprit, a
+receipt one uploader and the disk long runs; slow peers share a piece.
+
+Pure bookkeeping: `assembly.py` holds the bytes. `pick` hands out runs of
+blocks, so the cost a block is a tuple and a dict entry; sets of pieces are
+integers (`availability.py`), so no call ever loops over all pieces.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from random import Random
+from typing import Generic, TypeVar
+
+from axon.bt.availability import Availability, PieceSets
+
+__all__ = ["BLOCK_SIZE", "Picker"]
+
+BLOCK_SIZE = 16 * 1024  # bytes; what everybody asks for (BEP 3)
+_SHIFT = 14  # log2(BLOCK_SIZE)
+_RANDOM_FIRST = 4  # pieces taken at random, so as to have something to trade soon
+_WHOLE_WINDOWS = 4  # a peer that brings a piece within so many windows has it to itself
+_MAX_ASKERS = 3  # end-game: of how many peers at most one block is asked
+_END_GAME_DEPTH = 16  # end-game: duplicates are asked only of peers with fewer requests than this
+_REFUSED = 20.0  # seconds for which a peer is not asked again for a piece that it rejected
+_NUMBER = 20  # a block's key in a peer's requests is piece << 20 | block
+
+Key = TypeVar("Key", bound=Hashable)
+Request = tuple[int, int, int]  # piece, byte offset, bytes
+
+
+class _Peer(Generic[Key]):
+    """What one peer has and was asked for."""
+
+    __slots__ = ("asked", "current", "have", "key", "refused", "refused_until", "single", "suggested")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.have = 0
+        self.asked: dict[int, float] = {}  # oldest first: block number -> when
+        self.current: _Open[Key] | None = None  # the piece that it has to itself
+        self.refused = 0  # pieces it has rejected lately, not to be asked of it
+        self.refused_until = 0.0
+        self.suggested = 0  # BEP 6
+        self.single: tuple[_Peer[Key], ...] = (self,)
+
+
+class _Open(Generic[Key]):
+    """A piece that has been begun."""
+
+    __slots__ = ("alone", "askers", "bit", "cursor", "free", "index", "missing", "owner", "size")
+
+    def __init__(self, index: int, bit: int, size: int) -> None:
+        self.index, self.bit, self.size = index, bit, size
+        self.alone = False  # failed once: from one peer at a time, so that a poisoner shows
+        self.reset()
+
+    def reset(self) -> None:
+        blocks = (self.size + BLOCK_SIZE - 1) >> _SHIFT
+        # For each block: None = here, () = free, else those who were asked.
+        self.askers: list[tuple[_Peer[Key], ...] | None] = [()] * blocks
+        self.free = self.missing = blocks
+        self.cursor = 0  # no block below it is free
+        self.owner: _Peer[Key] | None = None
+
+
+class Picker(Generic[Key]):
+    """The state of one torrent's download.
+
+    Parameters
+    ----------
+    num_pieces : int
+    piece_size : callable
+        Bytes of piece `index`; the last of a torrent (v1) or file (v2) may be short.
+    have : bytes
+        Bitfield of what is on disk; empty for nothing.
+    priorities : mapping
+        Piece to 0 (unwanted) … 7 (first); pieces not named have 4.
+    seed : int
+        Of the tie-breaking randomness; two peers of a swarm must not share one.
+    max_open : int
+        Pieces begun at a time: the memory budget over the piece length.
+    sequential : bool
+        Lowest index first instead of rarest.
+    on_drop : callable
+        Told the index of a begun piece that is given up to make room (its blocks are lost).
+    """
+
+    DEFAULT_PRIORITY = 4
+
+    def __init__(
+        self,
+        num_pieces: int,
+        piece_size: Callable[[int], int],
+        have: bytes = b"",
+        *,
+        priorities: Mapping[int, int] | None = None,
+        seed: int = 0,
+        max_open: int = 64,
+        sequential: bool = False,
+        on_drop: Callable[[int], None] = lambda index: None,
+    ) -> None:
+        if max_open < 1:
+            raise ValueError(f"max_open {max_open}, want at least 1")
+        self._sets = PieceSets(num_pieces)
+        self._size = piece_size
+        self._rng = Random(seed)
+        self.max_open = max_open
+        self.sequential = sequential
+        self._on_drop = on_drop
+        self._have = self._sets.parse(have) if have else 0
+        self.num_have = self._have.bit_count()  # pieces verified
+        self._levels = [0] * 8  # pieces of each priority
+        self._levels[self.DEFAULT_PRIORITY] = self._sets.all
+        self._missing = self._sets.all & ~self._have  # and wanted
+        self._availability = Availability(self._sets)
+        self._peers: dict[Key, _Peer[Key]] = {}
+        self._open: dict[int, _Open[Key]] = {}
+        self._begun = 0  # the open pieces, as a set
+        self._partial = 0  # those with free blocks
+        self._owned = 0  # those that one peer has to itself
+        self.left = sum(map(piece_size, self._sets.indices(self._missing)))  # bytes not had (BEP 3)
+        self.wanted_left = self.left  # bytes wanted and not had
+        for index, priority in (priorities or {}).items():
+            self.set_priority(index, priority)
+
+    # What we have and want.
+
+    @property
+    def complete(self) -> bool:
+        """Everything that is wanted is here."""
+        return not self._missing
+
+    @property
+    def is_seed(self) -> bool:
+        """Every piece is here."""
+        return self._have == self._sets.all
+
+    @property
+    def num_open(self) -> int:
+        """Pieces begun and not verified yet."""
+        return len(self._open)
+
+    @property
+    def end_game(self) -> bool:
+        """No wanted block is left that nobody was asked for."""
+        return bool(self._missing) and not (self._missing & ~self._begun or self._missing & self._partial)
+
+    def has(self, index: int) -> bool:
+        """Tell whether a piece is verified."""
+        return bool(self._have & self._sets.bit(index))
+
+    def have_bytes(self) -> bytes:
+        """Return our bitfield (BEP 3)."""
+        return self._sets.to_bytes(self._have)
+
+    def availability(self, index: int) -> int:
+        """Return how many peers have a piece."""
+        return self._availability.of(self._sets.bit(index))
+
+    def copies(self) -> float:
+        """Return the distributed copies among the peers (without ours)."""
+        return self._availability.copies(self._sets.num_pieces)
+
+    def priority(self, index: int) -> int:
+        """Return the priority of a piece, 0 to 7."""
+        bit = self._sets.bit(index)
+        return next(priority for priority, pieces in enumerate(self._levels) if pieces & bit)
+
+    def set_priority(self, index: int, priority: int) -> None:
+        """Change a priority; blocks that are on their way still count."""
+        if not 0 <= priority <= 7:
+            raise ValueError(f"priority {priority}, want 0 to 7")
+        bit = self._sets.bit(index)
+        for level in range(8):
+            self._levels[level] &= ~bit
+        self._levels[priority] |= bit
+        if self._have & bit or bool(priority) == bool(self._missing & bit):
+            return
+        self._missing ^= bit
+        self.wanted_left += self._size(index) if priority else -self._size(index)
+
+    # Peers.
+
+    def peer_joined(self, key: Key) -> None:
+        """A peer came; it has nothing yet. Web seeds are peers too."""
+        if key in self._peers:
+            raise ValueError(f"peer {key!r} joined twice")
+        self._peers[key] = _Peer(key)
+
+    def peer_gone(self, key: Key) -> None:
+        """A peer left: its pieces no longer count, its requests are free again. Unknown peers are ignored."""
+        peer = self._peers.get(key)
+        if peer is not None:
+            self._release(peer)
+            self._count_out(peer)
+            del self._peers[key]
+
+    def peer_bitfield(self, key: Key, bitfield: bytes | memoryview) -> None:
+        """A peer's whole set, instead of what was known; ValueError if it does not fit."""
+        self._set_have(self._peers[key], self._sets.parse(bitfield))
+
+    def peer_has_all(self, key: Key) -> None:
+        """A seed (BEP 6)."""
+        self._set_have(self._peers[key], self._sets.all)
+
+    def peer_has(self, key: Key, index: int) -> bool:
+        """One more piece; True if it is one that we miss. IndexError if there is no such piece."""
+        peer, bit = self._peers[key], self._sets.bit(index)
+        if not peer.have & bit:
+            if peer.have | bit == self._sets.all:
+                self._set_have(peer, self._sets.all)  # a seed now
+            else:
+                peer.have |= bit
+                self._availability.add(bit)
+        return bool(self._missing & bit)
+
+    def interesting(self, key: Key) -> bool:
+        """Tell whether a peer has anything that we want."""
+        return bool(self._peers[key].have & self._missing)
+
+    def suggested(self, key: Key, index: int) -> None:
+        """A peer would like to be asked for a piece (BEP 6); a hint, tried before rarest first."""
+        self._peers[key].suggested |= self._sets.bit(index)
+
+    def outstanding(self, key: Key) -> int:
+        """Return how many blocks a peer still owes."""
+        return len(self._peers[key].asked)
+
+    def overdue(self, now: float, after: float) -> list[Key]:
+        """List peers whose oldest request is `after` seconds old; one step a peer."""
+        return [
+            key
+            for key, peer in self._peers.items()
+            if peer.asked and now - next(iter(peer.asked.values())) >= after
+        ]
+
+    # Requests.
+
+    def pick(
+        self, key: Key, count: int, now: float, *, allowed: Iterable[int] | None = None
+    ) -> list[Request]:
+        """Choose up to `count` blocks to ask of a peer, and take them for asked.
+
+        Parameters
+        ----------
+        count : int
+            Room in the peer's pipeline. Its depth, this plus what is outstanding, is how fast the
+            peer is thought to be.
+        now : float
+            Seconds, any monotonic clock.
+        allowed : iterable of int
+            While it chokes us, only these pieces (allowed fast, BEP 6).
+        """
+        peer = self._peers[key]
+        if peer.refused and now >= peer.refused_until:
+            peer.refused = 0
+        usable = peer.have & self._missing & ~peer.refused
+        if allowed is not None:
+            usable &= sum(self._sets.bit(index) for index in set(allowed))
+        chosen: list[Request] = []
+        depth = count + len(peer.asked)
+        while usable and len(chosen) < count:
+            piece = self._next_piece(peer, usable, depth)
+            if piece is None:
+                if self.end_game and len(peer.asked) < _END_GAME_DEPTH:
+                    self._duplicate(peer, usable, count - len(chosen), now, chosen)
+                break
+            self._take(piece, peer, count - len(chosen), now, chosen)
+        return chosen
+
+    def on_block(self, key: Key, index: int, begin: int) -> tuple[Key, ...] | None:
+        """A block came, asked or late; the caller has checked its offset and length.
+
+        Returns
+        -------
+        tuple or None
+            The other peers that were asked for it and get a `cancel`; None if it is here already
+            or its piece is not being downloaded (so it is not to be stored).
+        """
+        piece, peer = self._open.get(index), self._peers[key]
+        block = begin >> _SHIFT
+        number = index << _NUMBER | block
+        if piece is None or (askers := piece.askers[block]) is None:
+            peer.asked.pop(number, None)
+            return None
+        piece.askers[block] = None
+        piece.missing -= 1
+        if askers is peer.single:
+            del peer.asked[number]
+            return ()
+        for asker in askers:
+            del asker.asked[number]
+        if not askers:  # it was given up as late, and came all the same
+            self._count_free(piece, -1)
+        return tuple(asker.key for asker in askers if asker is not peer)
+
+    def block_rejected(self, key: Key, index: int, begin: int, now: float) -> None:
+        """A peer will not send a block (BEP 6); its piece is not asked of it again for a while."""
+        peer = self._peers[key]
+        number = index << _NUMBER | begin >> _SHIFT
+        if number in peer.asked:
+            peer.refused |= self._sets.bit(index)
+            peer.refused_until = now + _REFUSED
+            del peer.asked[number]
+            self._requeue(peer, number)
+            self._disown(peer)
+
+    def peer_unchoked(self, key: Key) -> None:
+        """Forget what it rejected before."""
+        self._peers[key].refused = 0
+
+    def release(self, key: Key) -> None:
+        """Give all its requests to others: it choked us (without BEP 6), snubs us or timed out.
+
+        Blocks that come late are still taken.
+        """
+        self._release(self._peers[key])
+
+    # Pieces.
+
+    def piece_verified(self, index: int) -> None:
+        """A piece is on disk, and its hash was right."""
+        bit = self._sets.bit(index)
+        self._close(index)
+        if not self._have & bit:
+            self._have |= bit
+            self.num_have += 1
+            self.left -= self._size(index)
+        if self._missing & bit:
+            self._missing ^= bit
+            self.wanted_left -= self._size(index)
+
+    def piece_failed(self, index: int) -> None:
+        """A whole piece had the wrong hash, or could not be stored: all its blocks are wanted again."""
+        piece = self._open[index]
+        if piece.missing:
+            raise ValueError(f"piece {index} still misses {piece.missing} blocks")
+        if piece.owner is not None:
+            self._disown(piece.owner)
+        piece.reset()
+        piece.alone = True
+        self._partial |= piece.bit
+
+    def piece_lost(self, index: int) -> None:
+        """A piece that we had is no longer on disk."""
+        bit = self._sets.bit(index)
+        if self._have & bit:
+            self._have ^= bit
+            self.num_have -= 1
+            self.left += self._size(index)
+            if not self._levels[0] & bit:
+                self._missing |= bit
+                self.wanted_left += self._size(index)
+
+    # Inside.
+
+    def _set_have(self, peer: _Peer[Key], have: int) -> None:
+        self._count_out(peer)
+        peer.have = have
+        if have and have == self._sets.all:
+            self._availability.seeds += 1
+        else:
+            self._availability.add(have)
+
+    def _count_out(self, peer: _Peer[Key]) -> None:
+        if peer.have and peer.have == self._sets.all:
+            self._availability.seeds -= 1
+        else:
+            self._availability.remove(peer.have)
+        peer.have = 0
+
+    def _next_piece(self, peer: _Peer[Key], usable: int, depth: int) -> _Open[Key] | None:
+        """The piece to take free blocks of: its own, one begun, a new one, or another's, in this order."""
+        piece = peer.current
+        if piece is not None and piece.free and piece.bit & usable:
+            return piece
+        self._disown(peer)
+        begun, fresh = usable & self._partial & ~self._owned, usable & ~self._begun
+        if fresh and not begun and len(self._open) >= self.max_open and not self._make_room():
+            fresh = 0
+        for priority in range(7, 0, -1):
+            pieces = self._levels[priority]
+            if candidates := begun & pieces:
+                piece = self._open[self._sets.first(candidates)]
+                break
+            if len(self._open) < self.max_open and (candidates := fresh & pieces):
+                piece = self._begin(self._choose(peer, candidates))
+                break
+        else:
+            return self._another(usable)
+        if piece.alone or _WHOLE_WINDOWS * depth >= len(piece.askers):
+            piece.owner = peer
+            peer.current = piece
+            self._owned |= piece.bit
+        return piece
+
+    def _choose(self, peer: _Peer[Key], candidates: int) -> int:
+        if self.sequential:
+            return self._sets.first(candidates)
+        if hinted := candidates & peer.suggested:
+            candidates = hinted
+        if self.num_have >= _RANDOM_FIRST:
+            candidates = self._availability.rarest(candidates)
+        return self._sets.any(candidates, self._rng)
+
+    def _another(self, usable: int) -> _Open[Key] | None:
+        """Nothing else is left: help another peer with the piece that it has to itself."""
+        while shared := usable & self._partial & self._owned:
+            piece = self._open[self._sets.first(shared)]
+            if not piece.alone:
+                return piece
+            usable ^= piece.bit
+        return None
+
+    def _begin(self, index: int) -> _Open[Key]:
+        piece: _Open[Key] = _Open(index, self._sets.bit(index), self._size(index))
+        self._open[index] = piece
+        self._begun |= piece.bit
+        self._partial |= piece.bit
+        return piece
+
+    def _close(self, index: int) -> None:
+        piece = self._open.pop(index, None)
+        if piece is None:
+            return
+        for block, askers in enumerate(piece.askers):  # none, unless it came from elsewhere
+            for asker in askers or ():
+                del asker.asked[index << _NUMBER | block]
+        self._begun &= ~piece.bit
+        self._partial &= ~piece.bit
+        self._owned &= ~piece.bit
+        if piece.owner is not None:
+            piece.owner.current = None
+
+    def _make_room(self) -> bool:
+        """Give up the least complete piece that nobody works on; else a few stuck pieces stop everything."""
+        idle = [piece for piece in self._open.values() if piece.missing and piece.free == piece.missing]
+        if not idle:
+            return False
+        worst = max(idle, key=lambda piece: (not piece.bit & self._missing, piece.missing))
+        self._close(worst.index)
+        self._on_drop(worst.index)
+        return True
+
+    def _take(
+        self, piece: _Open[Key], peer: _Peer[Key], limit: int, now: float, chosen: list[Request]
+    ) -> None:
+        """Ask a peer for the next free blocks of a piece."""
+        askers, asked, single = piece.askers, peer.asked, peer.single
+        index, first, blocks = piece.index, piece.index << _NUMBER, len(piece.askers)
+        block, last, before = piece.cursor, blocks - 1, len(chosen)
+        while limit and block < blocks:
+            if askers[block] == ():
+                askers[block] = single
+                asked[first | block] = now
+                chosen.append((index, block << _SHIFT, BLOCK_SIZE))
+                limit -= 1
+                if block == last:
+                    chosen[-1] = (index, block << _SHIFT, piece.size - (block << _SHIFT))
+            block += 1
+        piece.cursor = block
+        self._count_free(piece, before - len(chosen))
+
+    def _duplicate(
+        self, peer: _Peer[Key], usable: int, limit: int, now: float, chosen: list[Request]
+    ) -> None:
+        """End-game: ask for blocks that others owe as well, those of the nearly complete pieces first."""
+        limit = min(limit, _END_GAME_DEPTH - len(peer.asked))
+        for piece in sorted(self._open.values(), key=lambda piece: piece.missing):
+            if not piece.missing or not piece.bit & usable:
+                continue
+            for block, askers in enumerate(piece.askers):
+                if limit <= 0:
+                    return
+                if askers and len(askers) < _MAX_ASKERS and peer not in askers:
+                    piece.askers[block] = askers + peer.single
+                    peer.asked[piece.index << _NUMBER | block] = now
+                    begin = block << _SHIFT
+                    chosen.append((piece.index, begin, min(BLOCK_SIZE, piece.size - begin)))
+                    limit -= 1
+
+    def _release(self, peer: _Peer[Key]) -> None:
+        numbers = list(peer.asked)
+        peer.asked.clear()
+        for number in numbers:
+            self._requeue(peer, number)
+        self._disown(peer)
+
+    def _requeue(self, peer: _Peer[Key], number: int) -> None:
+        piece, block = self._open[number >> _NUMBER], number & (1 << _NUMBER) - 1
+        askers = tuple(asker for asker in piece.askers[block] or () if asker is not peer)
+        piece.askers[block] = askers or ()
+        if len(askers) == 1:
+            piece.askers[block] = askers[0].single  # the very tuple that `on_block` compares with
+        if not askers:
+            piece.cursor = min(piece.cursor, block)
+            self._count_free(piece, 1)
+
+    def _count_free(self, piece: _Open[Key], change: int) -> None:
+        piece.free += change
+        if piece.free:
+            self._partial |= piece.bit
+        else:
+            self._partial &= ~piece.bit
+
+    def _disown(self, peer: _Peer[Key]) -> None:
+        if peer.current is not None:
+            peer.current.owner = None
+            self._owned &= ~peer.current.bit
+            peer.current = None
