@@ -15,12 +15,18 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-__all__ = ["EPSILON", "Lanes", "P"]
+__all__ = ["EPSILON", "I32", "I64", "Lanes", "P", "reverse_bits"]
 
 P = 0xFFFFFFFF00000001
 EPSILON = 0xFFFFFFFF  # 2^64 mod P
+ROOT_EXPONENT = {2: 96, 4: 48, 8: 120, 16: 156}  # log2 of the root of unity of that order
 I64 = ir.IntType(64)
 I32 = ir.IntType(32)
+
+
+def reverse_bits(value: int, bits: int) -> int:
+    """The `bits`-bit number `value` read backwards."""
+    return int(format(value, f"0{bits}b")[::-1], 2) if bits else 0
 
 
 class Lanes:
@@ -103,12 +109,69 @@ class Lanes:
         return self.reduce(*self.wide(x, y))
 
     def weak_shift(self, x: Any, bits: int) -> Any:
-        """x * 2^bits for 0 < bits < 64, x any word: the small roots of unity are powers of two."""
+        """x * 2^bits for 0 <= bits < 96, x any word: small roots of unity are powers of two."""
         b = self.b
-        low, high = b.shl(x, self.const(bits)), b.lshr(x, self.const(64 - bits))
-        if bits <= 32:
-            return self.weak_add(low, self.times_epsilon(high))
-        return self.reduce(low, high)
+        if bits == 0:
+            return x
+        if bits < 64:
+            low, high = b.shl(x, self.const(bits)), b.lshr(x, self.const(64 - bits))
+            return self.weak_add(low, self.times_epsilon(high)) if bits <= 32 else self.reduce(low, high)
+        low = b.and_(b.shl(x, self.const(bits - 64)), self.const(EPSILON))
+        return self.weak_sub(self.times_epsilon(low), b.lshr(x, self.const(96 - bits)))
+
+    def dft(self, xs: list[Any]) -> list[Any]:
+        """sum_k xs[k] w^(jk) for j in bit-reversed order, w = root_of_unity(log2 len(xs)). Weak."""
+        half = len(xs) // 2
+        if not half:
+            return xs
+        sums, differences = [], []
+        for k, (x, y) in enumerate(zip(xs[:half], xs[half:])):
+            y_canonical = self.canonical(y)
+            sums.append(self.weak_add(x, y_canonical))
+            exponent = k * ROOT_EXPONENT[len(xs)] % 192
+            if exponent < 96:
+                difference = self.weak_sub(x, y_canonical)
+            else:  # 2^96 = -1
+                difference = self.weak_sub(y, self.canonical(x))
+            differences.append(self.weak_shift(difference, exponent % 96))
+        return self.dft(sums) + self.dft(differences)
+
+    def inverse_dft(self, values: list[Any]) -> list[Any]:
+        """Undo `dft`, but for a factor of len(values)."""
+        half = len(values) // 2
+        if not half:
+            return values
+        result: list[Any] = [None] * len(values)
+        tops, bottoms = self.inverse_dft(values[:half]), self.inverse_dft(values[half:])
+        for k, (x, y) in enumerate(zip(tops, bottoms)):
+            exponent = -k * ROOT_EXPONENT[len(values)] % 192
+            y = self.canonical(self.weak_shift(y, exponent % 96))
+            at, opposite = (k, k + half) if exponent < 96 else (k + half, k)
+            result[at], result[opposite] = self.weak_add(x, y), self.weak_sub(x, y)
+        return result
+
+    # rearranging
+
+    def deinterleave(self, stream: list[Any]) -> list[Any]:
+        """`width` groups of k consecutive words, as k vectors -> vector j of everyone's j-th word."""
+        if len(stream) == 1 or self.width == 1:
+            return stream
+        even = list(range(0, 2 * self.width, 2))
+        odd = [i + 1 for i in even]
+        pairs = list(zip(stream[::2], stream[1::2]))
+        evens = self.deinterleave([self.permute(x, y, even) for x, y in pairs])
+        odds = self.deinterleave([self.permute(x, y, odd) for x, y in pairs])
+        return [v for pair in zip(evens, odds) for v in pair]
+
+    def interleave(self, vectors: list[Any]) -> list[Any]:
+        """Undo `deinterleave`."""
+        if len(vectors) == 1 or self.width == 1:
+            return vectors
+        evens, odds = self.interleave(vectors[::2]), self.interleave(vectors[1::2])
+        n = self.width
+        low = [i // 2 + n * (i % 2) for i in range(n)]
+        high = [i + n // 2 for i in low]
+        return [self.permute(x, y, order) for x, y in zip(evens, odds) for order in (low, high)]
 
     # canonical arithmetic
 

@@ -26,7 +26,7 @@ The one page to read before writing (or generating) a kernel:
 Cost with AVX-512, a vector of 8: add8 4 instructions, sub8 3, mul8 25, wmul8 23.
 """
 
-# mypy: allow-untyped-defs
+# mypy: allow-untyped-defs, allow-untyped-calls
 
 from typing import Any
 
@@ -36,7 +36,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 from axon.stark.cpu import LANES
-from axon.stark.lane_ir import I64, Lanes
+from axon.stark.lane_ir import I64, Lanes, reverse_bits
 
 __all__ = [
     "LANES",
@@ -52,10 +52,12 @@ __all__ = [
     "sqr8",
     "store8",
     "store8c",
+    "store_digests",
     "sub8",
     "wadd8",
     "wmul8",
     "wsub8",
+    "xor8",
 ]
 
 
@@ -189,6 +191,37 @@ def canon8(typing, a):
 
 
 @intrinsic
+def xor8(typing, a, b):
+    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
+        return builder.xor(*args)
+
+    return v8(v8, v8), codegen
+
+
+@intrinsic
+def store_digests(typing, digests, row, state):
+    """Words 0 to 3 of LANES states (word-major) -> rows row, row+1, ... of a (n, 4) array."""
+    check_array(digests, 2)
+    check_array(state, 1)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        lanes = Lanes(builder, LANES)
+        words = [
+            builder.load(
+                pointer(context, lanes, signature.args[2], args[2], ir.Constant(I64, w * LANES)), align=8
+            )
+            for w in range(4)
+        ]
+        for k, value in enumerate(lanes.interleave(words)):
+            at = ir.Constant(I64, k * LANES)
+            place = pointer(context, lanes, signature.args[0], args[0], args[1], at)
+            builder.store(value, place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(digests, types.intp, state), codegen
+
+
+@intrinsic
 def wadd8(typing, a, b):
     return _elementwise(v8(v8, v8), "weak_add")
 
@@ -201,11 +234,6 @@ def wsub8(typing, a, b):
 @intrinsic
 def wmul8(typing, a, b):
     return _elementwise(v8(v8, v8), "weak_mul")
-
-
-def reverse_bits(value: int, bits: int) -> int:
-    """The `bits`-bit number `value` read backwards."""
-    return int(format(value, f"0{bits}b")[::-1], 2) if bits else 0
 
 
 # One step round the trace domain carries into the three bits that number the lanes
