@@ -1,0 +1,104 @@
+"""Compile `contracts/` into `abi/*.json`: ``python -m axon.chain.build [--check]``.
+
+Needs the compiler and a checkout; those who only use Axon need neither.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from axon.chain.artifacts import file_name
+
+__all__ = ["SOURCES", "VENOM", "compile_contract", "main", "render"]
+
+SOURCES = (
+    "trackers",
+    "pool",
+    "pool_factory",
+    "distribution/linear",
+    "distribution/decaying",
+    "distribution/fixed",
+    "mocks/token",
+    "mocks/hostile_token",
+    "mocks/hostile_distribution",
+    "mocks/trackers",
+    "mocks/verifier",
+)
+VENOM: frozenset[str] = frozenset()  # compiled by the new code generator, for gas
+
+_ROOT = Path(__file__).resolve().parents[2]
+_MAX_RUNTIME = 24_576  # bytes (EIP-170)
+
+
+def compile_contract(name: str, venom: bool | None = None) -> dict[str, object]:
+    """Compile ``contracts/NAME.vy``.
+
+    Parameters
+    ----------
+    venom : bool, optional
+        Which code generator; by default the one that we ship with.
+
+    Returns
+    -------
+    dict
+        ``abi`` (list) and ``bytecode`` (hexadecimal, no prefix).
+
+    Raises
+    ------
+    RuntimeError
+        If the contract is larger than the chain takes (EIP-170).
+    """
+    from vyper.compiler import compile_from_file_input
+    from vyper.compiler.input_bundle import FilesystemInputBundle
+    from vyper.compiler.settings import OptimizationLevel, Settings
+
+    bundle = FilesystemInputBundle([_ROOT / "contracts"])
+    out = compile_from_file_input(
+        bundle.load_file(f"{name}.vy"),
+        input_bundle=bundle,
+        output_formats=["abi", "bytecode", "bytecode_runtime"],
+        settings=Settings(
+            evm_version="prague",
+            optimize=OptimizationLevel.GAS,
+            experimental_codegen=name in VENOM if venom is None else venom,
+        ),
+    )
+    size = len(out["bytecode_runtime"]) // 2 - 1
+    if size > _MAX_RUNTIME:
+        raise RuntimeError(f"{name}: {size} bytes of code, at most {_MAX_RUNTIME} (EIP-170)")
+    return {"abi": out["abi"], "bytecode": out["bytecode"].removeprefix("0x")}
+
+
+def render(compiled: dict[str, object]) -> str:
+    """Write a compiled contract the way it is stored: one line an ABI entry, so that diffs are readable."""
+    abi = compiled["abi"]
+    assert isinstance(abi, list)
+    entries = ",\n  ".join(json.dumps(entry, sort_keys=True) for entry in abi)
+    return f'{{"abi": [\n  {entries}\n],\n"bytecode": "{compiled["bytecode"]}"}}\n'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compile and write, or with ``--check`` compare; exit status 1 if anything differs."""
+    parser = argparse.ArgumentParser(prog="python -m axon.chain.build", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if anything is out of date")
+    parser.add_argument("names", nargs="*", default=SOURCES, help="contracts; all by default")
+    args = parser.parse_args(argv)
+    stale = 0
+    for name in args.names:
+        text = render(compile_contract(name))
+        path = Path(__file__).parent / "abi" / file_name(name)
+        if path.exists() and path.read_text("utf-8") == text:
+            continue
+        stale += 1
+        if args.check:
+            print(f"{name}: out of date", file=sys.stderr)
+        else:
+            path.write_text(text, "utf-8")
+            print(f"{name}: written")
+    return 1 if args.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

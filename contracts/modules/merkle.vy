@@ -1,0 +1,76 @@
+# pragma version 0.4.3
+"""
+@title Positional Merkle trees over keccak-256
+@license Apache-2.0
+@notice Leaves are hashed behind 0x00 and nodes behind 0x01, so that neither passes for the other.
+        A tree is padded with zero leaves to a power of two; its twin is `KeccakTree` in
+        `axon/merkle.py`.
+@dev Positional, not sorted pairs: the index says on which side a sibling stands, so a path proves
+     one place only.
+"""
+
+MAX_DEPTH: constant(uint256) = 10
+MAX_LEAVES: constant(uint256) = 1024  # 2 ** MAX_DEPTH
+
+
+@internal
+@pure
+def _leaf(first: uint256, second: uint256) -> bytes32:
+    """
+    @notice Hash a leaf of two words.
+    """
+    return keccak256(concat(x"00", convert(first, bytes32), convert(second, bytes32)))
+
+
+@internal
+@pure
+def _node(left: bytes32, right: bytes32) -> bytes32:
+    """
+    @notice Hash an inner node.
+    """
+    return keccak256(concat(x"01", left, right))
+
+
+@internal
+@pure
+def _root(leaves: DynArray[bytes32, MAX_LEAVES]) -> bytes32:
+    """
+    @notice The root above hashed leaves; zero when there are none.
+    """
+    row: DynArray[bytes32, MAX_LEAVES] = leaves
+    width: uint256 = len(row)
+    if width == 0:
+        return empty(bytes32)
+    padding: bytes32 = empty(bytes32)  # the root of an all-zero subtree as high as this row
+    for level: uint256 in range(MAX_DEPTH):
+        if width == 1:
+            break
+        half: uint256 = (width + 1) // 2
+        for k: uint256 in range(half, bound=MAX_LEAVES // 2):
+            right: bytes32 = padding
+            if 2 * k + 1 < width:
+                right = row[2 * k + 1]
+            row[k] = self._node(row[2 * k], right)
+        padding = self._node(padding, padding)
+        width = half
+    return row[0]
+
+
+@internal
+@pure
+def _climb(leaf: bytes32, index: uint256, path: DynArray[bytes32, MAX_DEPTH]) -> bytes32:
+    """
+    @notice The root that `path` leads to; zero, which is no tree's root, if `index` does not fit
+            under a tree of that depth.
+    """
+    node: bytes32 = leaf
+    place: uint256 = index
+    for sibling: bytes32 in path:
+        if place & 1 == 0:
+            node = self._node(node, sibling)
+        else:
+            node = self._node(sibling, node)
+        place >>= 1
+    if place != 0:
+        return empty(bytes32)
+    return node
