@@ -34,6 +34,7 @@ class Config:
     dir: Path = Path()
     json: bool = False
     quiet: bool = False
+    verbose: bool = False
     # who to talk to
     peer: tuple[Address, ...] = ()
     listen: tuple[Address, ...] = (("::", 6881), ("0.0.0.0", 6881))
@@ -227,6 +228,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         sub.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of defaults")
         _option(sub, "json", "print JSON for programs")
         _option(sub, "quiet", "print no progress")
+        _option(sub, "verbose", "print connections and why they end")
         return sub
 
     make = command("create", "make a torrent of a file or folder")

@@ -31,7 +31,7 @@ class Rate:
         passed = now - self._stamp
         if passed <= 0:
             return
-        weight = min(1.0, passed / self._span)
+        weight = 1.0 if passed >= self._span else passed / self._span
         self.value += weight * ((total - self._seen) / passed - self.value)
         self._seen, self._stamp = total, now
 

@@ -8,7 +8,9 @@ asked for, or bytes that did not fit into the socket.
 """
 
 import socket
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import Protocol
 
 import trio
@@ -27,25 +29,28 @@ _FIRST_BATCH, _LAST_BATCH = 4, 32  # blocks; small while the peer is slow, for a
 
 
 class Owner(Protocol):
-    """Who reacts to what a link brings: the node until the handshake, then its swarm."""
+    """Who reacts to what a link brings: a greeter until the handshake, then the swarm's `Peer`."""
 
     down: Limits
     up: Limits
 
-    def on_event(self, link: "Link", event: Event) -> None:
-        """Something happened; the connection's control messages are sent afterwards."""
+    def on_block(self, index: int, begin: int, view: memoryview) -> None:
+        """A block came; copy it before returning."""
 
-    def on_read(self, link: "Link") -> None:
+    def on_event(self, event: Event) -> None:
+        """Something else happened; the connection's control messages are sent afterwards."""
+
+    def on_read(self) -> None:
         """All events of one read were handed over: ask for more blocks."""
 
-    def upload_batch(self, link: "Link", most: int) -> int:
+    def upload_batch(self, most: int) -> int:
         """How many blocks may go to this peer now, at most `most`; 0: wait until woken."""
 
-    async def load(self, link: "Link", count: int) -> tuple[list[bytes | memoryview], int]:
+    async def load(self, count: int) -> tuple[list[bytes | memoryview], int]:
         """Take up to `count` of the peer's requests; their wire bytes, and how many of them are payload."""
 
-    def uploaded(self, link: "Link", payload: int) -> None:
-        """The blocks of the last `load` are in the socket."""
+    def sent(self) -> None:
+        """What the last `load` returned is in the socket; its memory may be used again."""
 
 
 class Link:
@@ -55,26 +60,38 @@ class Link:
     ----------
     address : (host, port)
         The peer's end of the socket.
+    outgoing : bool
+        Did we dial?
     listen_port : int or None
         Where it accepts connections, if known.
-    window : int
-        Blocks that we keep requested from it.
+    closed_because : str or None
+        Why we hung up, or what the peer did.
     """
 
-    def __init__(self, sock: socket.socket, conn: PeerConnection, address: Address, owner: Owner) -> None:
+    conn: PeerConnection
+    owner: Owner
+
+    def __init__(self, sock: socket.socket, address: Address, *, outgoing: bool) -> None:
         self.sock = sock
-        self.conn = conn
         self.address = address
-        self.owner = owner
-        self.outgoing = False
-        self.listen_port: int | None = None
+        self.outgoing = outgoing
+        self.is_local = ip_address(address[0].partition("%")[0]).is_loopback
+        self.listen_port = address[1] if outgoing else None
         self.closed_because: str | None = None
         self.uploaded = 0  # payload bytes
-        self.batch = _FIRST_BATCH
+        self._batch = _FIRST_BATCH
         self._rest = memoryview(b"")  # control bytes that the socket did not take
         self._sending = False  # the writer is in the middle of something
         self._wake = trio.Event()
         self._scope = trio.CancelScope()
+
+    def open(self, conn: PeerConnection, owner: Owner) -> None:
+        """Name the connection to pump and who reacts; before `run`."""
+        self.conn, self.owner = conn, owner
+
+    def on_block(self, index: int, begin: int, view: memoryview) -> None:
+        """The connection's `on_block`: whoever owns the link takes it."""
+        self.owner.on_block(index, begin, view)
 
     async def run(self) -> None:
         """Pump until either side hangs up; `closed_because` then says why. Closes the socket."""
@@ -93,6 +110,26 @@ class Link:
         if self.closed_because is None:
             self.closed_because = because
         self._scope.cancel()
+
+    def guard(self, work: Callable[[], None]) -> None:
+        """Do something that may find the peer at fault, outside of the link's own tasks."""
+        try:
+            work()
+        except RemoteProtocolError as error:
+            self.close(str(error))
+
+    def tick(self, now: float) -> None:
+        """Do what the connection's timers ask for."""
+        if self.conn.deadline() <= now:
+            self.guard(lambda: self.dispatch(self.conn.on_deadline(now)))
+
+    def round_trip(self) -> float:
+        """Return the round trip in seconds as TCP measures it; 0 if it does not say."""
+        try:
+            info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 72)
+        except (OSError, AttributeError):
+            return 0.0
+        return float(int.from_bytes(info[68:72], sys.byteorder)) / 1e6 if len(info) == 72 else 0.0
 
     def wake(self) -> None:
         """Let the writer look again: blocks may go out, or control bytes wait."""
@@ -154,8 +191,8 @@ class Link:
             If an event shows that the peer broke a rule of something above the connection.
         """
         for event in events:
-            self.owner.on_event(self, event)  # may change `owner`
-        self.owner.on_read(self)
+            self.owner.on_event(event)  # may change `owner`
+        self.owner.on_read()
         self.flush()
 
     async def _write(self) -> None:
@@ -168,9 +205,7 @@ class Link:
                 if self.conn.has_data_to_send:
                     await self._send_rest([self.conn.data_to_send()])
                     continue
-                if self.conn.requests_waiting and (
-                    count := self.owner.upload_batch(self, min(self.batch, _LAST_BATCH))
-                ):
+                if self.conn.requests_waiting and (count := self.owner.upload_batch(self._batch)):
                     await self._upload(count)
                     continue
                 self._sending = False
@@ -190,15 +225,16 @@ class Link:
                 self._sending = False
                 await trio.sleep(wait)
                 return
-        pieces, payload = await owner.load(self, count)
+        pieces, payload = await owner.load(count)
         if not pieces:
             return
-        at_once = await self._send_rest(pieces)
-        self.batch = min(2 * self.batch, _LAST_BATCH) if at_once else max(self.batch // 2, _FIRST_BATCH)
-        if payload:
-            up.spend(payload, trio.current_time())
-            self.uploaded += payload
-            owner.uploaded(self, payload)
+        try:
+            at_once = await self._send_rest(pieces)
+        finally:
+            owner.sent()
+        self._batch = min(2 * self._batch, _LAST_BATCH) if at_once else max(self._batch // 2, _FIRST_BATCH)
+        up.spend(payload, trio.current_time())
+        self.uploaded += payload
 
     async def _send_rest(self, parts: Sequence[bytes | memoryview]) -> bool:
         """Send all of `parts`; False if the socket was full on the way."""

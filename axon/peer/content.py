@@ -1,0 +1,161 @@
+"""A torrent's content: what is on disk, what is being put together, and what is wanted.
+
+Opening looks at the resume data and hashes what cannot be trusted; from then on
+pieces come in by `store` (in a disk thread) and `verified` (in the event loop).
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from axon.bt.assembly import Assembly
+from axon.bt.bitfield import Bitfield
+from axon.bt.messages import HashRequest
+from axon.bt.metainfo import Metainfo
+from axon.bt.picker import Picker
+from axon.errors import StorageError
+from axon.peer.resume import Resume
+from axon.peer.source import TorrentSource, select_files
+from axon.peer.storage import Storage
+
+if TYPE_CHECKING:
+    from axon.peer.node import Node
+    from axon.peer.peer import Peer
+
+__all__ = ["Content"]
+
+_BUDGET = 48 << 20  # bytes of pieces that are not complete yet
+
+
+class Content:
+    """The pieces of one torrent; made by `open`.
+
+    Attributes
+    ----------
+    have : Bitfield
+        What is verified and on disk.
+    """
+
+    def __init__(
+        self,
+        metainfo: Metainfo,
+        storage: Storage,
+        resume: Resume,
+        have: bytes,
+        priorities: Mapping[int, int],
+        node: "Node",
+        *,
+        sequential: bool,
+    ) -> None:
+        self.metainfo = metainfo
+        self.storage = storage
+        self.have = Bitfield.from_bytes(metainfo.num_pieces, have)
+        self._resume = resume
+        self._node = node
+        self._dirty = self._syncing = False
+        self.assembly: Assembly[Peer] = Assembly(metainfo.piece_size, metainfo.piece_length, _BUDGET)
+        self.picker: Picker[Peer] = Picker(
+            metainfo.num_pieces,
+            metainfo.piece_size,
+            have,
+            priorities=priorities,
+            seed=node.random_seed(),
+            max_open=self.assembly.max_pieces,
+            sequential=sequential,
+            on_drop=self.assembly.drop,
+        )
+
+    @classmethod
+    async def open(cls, metainfo: Metainfo, source: TorrentSource, node: "Node") -> "Content":
+        """Open the files and find out which pieces are here.
+
+        Raises
+        ------
+        StorageError
+            If the files cannot be opened.
+        """
+        files = select_files(metainfo, source.files, source.select_only)
+        storage = await node.disk.run(partial(Storage, metainfo, source.root, wanted=files))
+        resume = await node.disk.run(partial(Resume, metainfo, source.root, node.resume_folder))
+        have, doubtful = await node.disk.run(resume.load)
+        known = Bitfield.from_bytes(metainfo.num_pieces, have)
+        for index in doubtful:
+            if await node.disk.run(partial(_is_good, metainfo, storage, index)):
+                known.add(index)
+                resume.mark(index)
+            else:
+                known.discard(index)
+        return cls(
+            metainfo,
+            storage,
+            resume,
+            known.to_bytes(),
+            _piece_priorities(metainfo, files),
+            node,
+            sequential=source.sequential,
+        )
+
+    def store(self, index: int, data: memoryview) -> bool:
+        """Check a whole piece and write it; False if its hash is wrong. Runs in a disk thread.
+
+        Raises
+        ------
+        StorageError
+            If the disk refuses.
+        """
+        if not self.metainfo.check_piece(index, data):
+            return False
+        self.storage.write_piece(index, data)
+        return True
+
+    def verified(self, index: int) -> None:
+        """A piece was stored."""
+        self.have.add(index)
+        self.picker.piece_verified(index)
+        self._resume.mark(index)
+        self._dirty = True
+
+    def sync_soon(self) -> None:
+        """Make the resume data catch up, in a disk thread."""
+        if self._dirty and not self._syncing:
+            self._dirty, self._syncing = False, True
+            self._node.disk.submit(self._resume.sync, self._synced, self._not_synced)
+
+    async def close(self) -> None:
+        """Leave the resume data whole and close the files."""
+        await self._node.disk.run(self._close)
+
+    def hashes(self, request: HashRequest) -> bytes | None:
+        """Answer a peer's hash request (BEP 52); None if we cannot."""
+        return None
+
+    def _synced(self, nothing: None) -> None:
+        self._syncing = False
+
+    def _not_synced(self, error: BaseException) -> None:
+        self._syncing = False
+        if not isinstance(error, StorageError):
+            self._node.crash(error)
+        # Resume data that cannot be written costs a re-hash later, no data now.
+
+    def _close(self) -> None:
+        self._resume.close(clean=True)
+        self.storage.close()
+
+
+def _is_good(metainfo: Metainfo, storage: Storage, index: int) -> bool:
+    try:
+        return metainfo.check_piece(index, storage.read(index, 0, metainfo.piece_size(index)))
+    except StorageError:
+        return False  # not here, or cut short
+
+
+def _piece_priorities(metainfo: Metainfo, files: Mapping[int, int]) -> dict[int, int]:
+    """Each piece has the highest priority of the files in it."""
+    if all(priority == Picker.DEFAULT_PRIORITY for priority in files.values()):
+        return {}
+    priorities = dict.fromkeys(range(metainfo.num_pieces), 0)
+    for number, priority in files.items():
+        for index in metainfo.file_pieces(number):
+            priorities[index] = max(priorities[index], priority)
+    return priorities

@@ -1,0 +1,151 @@
+"""The extensions of one connection: handshake, metadata, peer exchange, receipts (BEP 9, 10, 11)."""
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import trio
+
+from axon import __version__
+from axon.bt.extended import UPLOAD_ONLY, UT_METADATA, UT_PEX, ExtendedHandshake
+from axon.bt.metadata import MetadataMessage, MetadataType, MetadataUpload
+from axon.bt.peer_id import client_name
+from axon.bt.pex import PexAddress, PexFlags, PexReceiver, PexSender
+from axon.peer.peerbook import Source
+
+if TYPE_CHECKING:
+    from axon.peer.peer import Peer
+
+__all__ = ["EXTENSIONS", "REQQ", "Gossip"]
+
+EXTENSIONS = {UT_METADATA: 1, UT_PEX: 2, UPLOAD_ONLY: 3, "lt_donthave": 4, "axon": 5}
+REQQ = 1000  # requests that we queue for a peer
+
+
+class Gossip:
+    """What is said beside the blocks."""
+
+    def __init__(self, peer: "Peer", now: float) -> None:
+        self._peer = peer
+        self._swarm = peer.swarm
+        self._conn = peer.conn
+        self._pex_in = PexReceiver(now, allow_loopback=peer.link.is_local)
+        self._pex_out = PexSender()
+        self._served: MetadataUpload | None = None
+
+    @property
+    def client(self) -> str:
+        """The name of the peer's software, safe to print."""
+        handshake = self._conn.handshake
+        return self._conn.client or (client_name(handshake.peer_id) if handshake else "unknown")
+
+    def hello(self) -> None:
+        """Send our extension handshake."""
+        if not self._conn.extended_protocol:
+            return
+        swarm = self._swarm
+        names = dict(EXTENSIONS)
+        if not swarm.exchanges_peers:
+            del names[UT_PEX]
+        if swarm.ledger is None:
+            del names["axon"]
+        content = swarm.content
+        self._conn.extended_handshake(
+            ExtendedHandshake(
+                names,
+                client=f"Axon {__version__}",
+                port=swarm.node.port or None,
+                reqq=REQQ,
+                your_ip=ip_address(self._peer.link.address[0].partition("%")[0]).packed,
+                metadata_size=len(content.metainfo.raw_info) if content else None,
+                upload_only=True if content and content.picker.is_seed and not swarm.super_seeding else None,
+            )
+        )
+
+    def extensions(self, told: ExtendedHandshake) -> None:
+        """The peer's extension handshake came."""
+        peer, conn = self._peer, self._conn
+        peer.window.limit = conn.peer_reqq
+        if told.port and told.port != peer.link.listen_port:
+            peer.link.listen_port = told.port
+            self._swarm.book.add((peer.link.address[0], told.port), Source.INCOMING)
+            self._swarm.book.connected((peer.link.address[0], told.port))
+        if told.your_ip:
+            self._swarm.node.seen_as(ip_address(told.your_ip))
+        self._ask_metadata()
+
+    def message(self, name: str, payload: bytes) -> None:
+        """A message of one of our extensions came."""
+        if name == UT_METADATA:
+            self._metadata(payload)
+        elif name == UT_PEX and self._swarm.exchanges_peers:
+            for (ip, port), _ in self._pex_in.received(payload, trio.current_time()).added:
+                self._swarm.book.add((str(ip), port), Source.PEX)
+            self._swarm.node.dial_soon()
+
+    def sweep(self, now: float) -> None:
+        """Half a second has passed."""
+        speaks = self._swarm.exchanges_peers and UT_PEX in self._conn.peer_extensions
+        if speaks and now >= self._pex_out.deadline():
+            message = self._pex_out.message(self._swarm.pex_addresses(self._peer), now)
+            if message is not None:
+                self._conn.extended(UT_PEX, message.serialize())
+        self._ask_metadata()
+
+    def bye(self) -> None:
+        """The connection is closed."""
+        if self._swarm.metadata is not None:
+            self._swarm.metadata.remove(self._peer)
+
+    # -- receipts -------------------------------------------------------------------------------------------
+
+    @property
+    def signs_receipts(self) -> bool:
+        """Does the peer acknowledge what it gets?"""
+        return False
+
+    def credit(self, most: int) -> int:
+        """How many blocks, at most `most`, the peer may get before it signs again."""
+        return most
+
+    # -- metadata -------------------------------------------------------------------------------------------
+
+    def _ask_metadata(self) -> None:
+        swarm, conn = self._swarm, self._conn
+        if swarm.metadata is None or UT_METADATA not in conn.peer_extensions or not conn.metadata_size:
+            return
+        swarm.metadata.add(self._peer, conn.metadata_size)
+        for request in swarm.metadata.requests(self._peer, trio.current_time()):
+            conn.extended(UT_METADATA, request.serialize())
+
+    def _metadata(self, payload: bytes) -> None:
+        message = MetadataMessage.parse(payload)
+        if message is None:
+            return
+        swarm = self._swarm
+        if message.kind is MetadataType.REQUEST:
+            if UT_METADATA not in self._conn.peer_extensions:
+                return
+            if self._served is None or (swarm.content is not None and not self._served_all):
+                self._served = MetadataUpload(swarm.content.metainfo.raw_info if swarm.content else None)
+                self._served_all = swarm.content is not None
+            self._conn.extended(UT_METADATA, self._served.answer(message).serialize())
+        elif swarm.metadata is not None:
+            raw_info = swarm.metadata.received(self._peer, message)
+            if raw_info is not None:
+                swarm.got_metadata(raw_info)
+            else:
+                self._ask_metadata()
+
+    _served_all = False
+
+
+def pex_address(host: str, port: int) -> PexAddress:
+    """Return an address as peer exchange tells it."""
+    ip = ip_address(host.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return PexAddress(mapped or ip, port)
+
+
+def pex_flags(seed: bool, outgoing: bool) -> PexFlags:
+    """Return what is said of a connected peer."""
+    return (PexFlags.SEED if seed else PexFlags.NONE) | (PexFlags.REACHABLE if outgoing else PexFlags.NONE)

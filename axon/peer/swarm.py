@@ -1,0 +1,448 @@
+"""One torrent at work: its peers, its content, its trackers, and who is unchoked.
+
+A swarm begins without content when only a magnet link is known; the metadata
+comes from peers, and the content is opened then. The node calls `sweep` twice
+a second; all else follows from what the links bring.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import trio
+
+from axon.bt.announce import UNKNOWN_LEFT, AnnounceRequest, AnnounceResponse
+from axon.bt.assembly import PieceBuffer
+from axon.bt.bitfield import Bitfield
+from axon.bt.choker import RECHOKE, Choker
+from axon.bt.messages import Hashes, HashRequest
+from axon.bt.metadata import MetadataDownload, info_hash_check
+from axon.bt.metainfo import Metainfo, parse_info
+from axon.bt.pex import PexAddress, PexFlags
+from axon.bt.priority import peer_priority
+from axon.errors import MetainfoError, StorageError
+from axon.ids import InfoHash
+from axon.peer.announcer import Announcer
+from axon.peer.content import Content
+from axon.peer.gossip import pex_address, pex_flags
+from axon.peer.http import is_private
+from axon.peer.peer import Peer
+from axon.peer.peerbook import Address, PeerBook, Source
+from axon.peer.ratelimit import Bucket, Limits
+from axon.peer.source import TorrentSource
+
+if TYPE_CHECKING:
+    from axon.peer.node import Node
+    from axon.peer.wire import Link
+
+__all__ = ["Swarm"]
+
+_ENOUGH = 40  # peers; with fewer the trackers are asked more often, and peers are dialled
+_SYNC = 5.0  # seconds between two writes of the resume data
+_RECENT = 60.0  # seconds for which a peer that we left is not dialled again
+
+
+class Swarm:
+    """One torrent.
+
+    Parameters
+    ----------
+    node : Node
+        Whose torrent it is.
+    source : TorrentSource
+        A torrent or magnet link, and what is wanted of it.
+
+    Attributes
+    ----------
+    content : Content or None
+        None until the metadata is known and what is on disk has been looked at.
+    metadata : MetadataDownload or None
+        While the metadata is being fetched.
+    error : str or None
+        Why the torrent is paused.
+    """
+
+    def __init__(self, node: "Node", source: TorrentSource) -> None:
+        self.node = node
+        self.source = source
+        self.content: Content | None = None
+        self.metainfo: Metainfo | None = source.metainfo
+        self.metadata: MetadataDownload | None = None
+        self.peers: set[Peer] = set()
+        self.book = PeerBook(self._priority)
+        self.choker: Choker[Peer] = Choker(max(1, node.config.slots - 1), 1, seed=random.getrandbits(32))
+        config = node.config
+        self.down = Limits(Bucket(config.torrent_max_down), node.down_bucket)
+        self.up = Limits(Bucket(config.torrent_max_up), node.up_bucket)
+        self.ledger = None
+        self.super_seeding = False
+        self.paused = False
+        self.error: str | None = None
+        self.wasted = 0  # bytes that came twice
+        self.uploaded = self.downloaded = 0  # payload bytes of closed connections
+        self.verified = 0  # bytes downloaded and verified in this run
+        self._rechoke_at = 0.0
+        self._sync_at = 0.0
+        self._metadata_here = trio.Event()
+        self.done = trio.Event()  # everything wanted is here
+        self.ready = trio.Event()  # connections are welcome
+        self.announcer = Announcer(
+            () if config.no_trackers else source.trackers + tuple((url,) for url in config.announce),
+            node.trackers,
+            self._announce,
+            self._announced,
+            lambda: len(self.peers) < _ENOUGH and not self.done.is_set(),
+        )
+        for address in source.peers:
+            self.book.add(address, Source.USER)
+
+    # -- what it is -----------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.metainfo.name if self.metainfo else self.source.name
+
+    @property
+    def handshake_hashes(self) -> tuple[InfoHash, ...]:
+        """Its 20-byte names among peers."""
+        return self.metainfo.handshake_hashes if self.metainfo else self.source.handshake_hashes
+
+    @property
+    def is_v2(self) -> bool:
+        """Does it have a v2 half?"""
+        return self.metainfo.info_hash_v2 is not None if self.metainfo else self.source.is_v2
+
+    @property
+    def is_private(self) -> bool:
+        """BEP 27: peers come from its trackers only."""
+        return self.metainfo.private if self.metainfo else False
+
+    @property
+    def exchanges_peers(self) -> bool:
+        """Does it take part in peer exchange (BEP 11)?"""
+        return not (self.is_private or self.node.config.no_pex)
+
+    @property
+    def crowded(self) -> bool:
+        """Are connections scarce?"""
+        return self.node.crowded
+
+    @property
+    def wants_peers(self) -> bool:
+        """Should more peers be dialled?"""
+        if self.paused or not self.ready.is_set() or len(self.peers) >= 2 * _ENOUGH:
+            return False
+        return not (self.content is not None and self.content.picker.complete)
+
+    def total_down(self) -> int:
+        """Payload bytes received in this run."""
+        return self.downloaded + sum(peer.conn.bytes_received for peer in self.peers)
+
+    def total_up(self) -> int:
+        """Payload bytes sent in this run."""
+        return self.uploaded + sum(peer.link.uploaded for peer in self.peers)
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with trio.open_nursery() as nursery:
+            if self.metainfo is None:
+                self.metadata = MetadataDownload(
+                    info_hash_check(self.source.info_hash, self.source.info_hash_v2)
+                )
+                self.ready.set()
+                nursery.start_soon(self.announcer.run)
+                self.node.dial_soon()
+                await self._metadata_here.wait()
+                self.node.renamed(self)
+            assert self.metainfo is not None
+            try:
+                self.content = await Content.open(self.metainfo, self.source, self.node)
+            except StorageError as error:
+                self.pause(str(error))
+                self.node.torrent_failed(self, str(error))
+                return
+            self.node.opened(self)
+            for peer in list(self.peers):
+                peer.join()
+            if self.content.picker.complete:
+                self._complete()
+            if not self.ready.is_set():
+                self.ready.set()
+                nursery.start_soon(self.announcer.run)
+            self.stir()
+            self.node.dial_soon()
+            await trio.sleep_forever()
+
+    async def close(self) -> None:
+        """Say goodbye to the trackers and leave the resume data whole; after `run` was cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.announcer.stop)
+            if self.content is not None:
+                nursery.start_soon(self.content.close)
+
+    def pause(self, error: str) -> None:
+        """Stop transferring, because the disk refuses; what is here stays here."""
+        if self.paused:
+            return
+        self.paused, self.error = True, error
+        for peer in self.peers:
+            peer.give_up_requests()
+            peer.update_interest()
+            peer.conn.choke()
+            peer.link.flush()
+
+    # -- peers ----------------------------------------------------------------------------------------------
+
+    def attach(self, link: "Link", now: float) -> Peer:
+        """A link's handshake named this torrent."""
+        peer = Peer(self, link, now)
+        self.peers.add(peer)
+        link.owner = peer
+        peer.start()
+        return peer
+
+    def detach(self, peer: Peer, now: float) -> None:
+        """A link is closed."""
+        self.peers.discard(peer)
+        peer.leave()
+        self.downloaded += peer.conn.bytes_received
+        self.uploaded += peer.link.uploaded
+        self._rechoke_at = min(self._rechoke_at, now + 1.0)
+        self.stir()
+
+    def stir(self) -> None:
+        """Blocks became free: peers without work may find some."""
+        for peer in self.peers:
+            peer.dry = False
+
+    def got_metadata(self, raw_info: bytes) -> None:
+        """The metadata came from peers, and its hash is right."""
+        try:
+            self.metainfo = parse_info(raw_info, trackers=self.source.trackers, webseeds=self.source.webseeds)
+        except MetainfoError as error:
+            self.pause(str(error))
+            self.node.torrent_failed(self, str(error))
+            return
+        self.metadata = None
+        self._metadata_here.set()
+
+    def revealed(self, peer: Peer) -> Bitfield:
+        """What a peer may know that we have; all of it, unless super-seeding (BEP 16)."""
+        assert self.content is not None
+        return self.content.have
+
+    def peer_has_changed(self, peer: Peer, index: int | None = None) -> None:
+        """A peer has more than before."""
+        if peer.conn.peer_is_seed and self.content is not None and self.content.picker.is_seed:
+            peer.link.close("both are seeds")
+
+    def interest_changed(self, peer: Peer) -> None:
+        """A peer became interested in us, or ceased to be: fill free slots at once, re-choose soon."""
+        now = trio.current_time()
+        if peer.conn.peer_interested and not self.paused:
+            busy = sum(not other.conn.am_choking for other in self.peers)
+            if busy < self.node.config.slots and not peer.conn.upload_only:
+                self._unchoke(peer, now)
+        self._rechoke_at = min(self._rechoke_at, now + 1.0)
+
+    def pex_addresses(self, but: Peer) -> dict[PexAddress, PexFlags]:
+        """Whom we are connected to, for telling `but`."""
+        found = dict[PexAddress, PexFlags]()
+        for peer in self.peers:
+            port = peer.link.address[1] if peer.link.outgoing else peer.link.listen_port
+            if peer is but or not port:
+                continue
+            if peer.link.is_local and not but.link.is_local:
+                continue  # nobody else can reach it
+            flags = pex_flags(peer.conn.peer_is_seed, peer.link.outgoing)
+            found[pex_address(peer.link.address[0], port)] = flags
+        return found
+
+    # -- blocks ---------------------------------------------------------------------------------------------
+
+    async def load(self, peer: Peer, count: int) -> tuple[list[bytes | memoryview], int]:
+        """Read the next blocks that a peer asked for: headers and payload, and the payload's size."""
+        assert self.content is not None
+        conn = peer.conn
+        requests = conn.next_requests(count)
+        size = sum(length for _, _, length in requests)
+        buffer = peer.buffer(size)
+        try:
+            await self.node.reader.read(requests, self.content.storage.runs, buffer)
+        except StorageError as error:
+            self.pause(str(error))
+            self.node.torrent_failed(self, str(error))
+            for request in requests:
+                conn.reject(*request)
+            return [], 0
+        parts: list[bytes | memoryview] = []
+        at = 0
+        for index, begin, length in requests:
+            parts += (conn.piece_header(index, begin, length), buffer[at : at + length])
+            at += length
+        return parts, size
+
+    def piece_complete(self, piece: PieceBuffer[Peer]) -> None:
+        """The last block of a piece came: hash and write it in a disk thread."""
+        content = self.content
+        assert content is not None
+        self.node.disk.submit(
+            lambda: content.store(piece.index, piece.view),
+            lambda good: self._stored(piece, good),
+            lambda error: self._not_stored(piece, error),
+        )
+
+    def _stored(self, piece: PieceBuffer[Peer], good: bool) -> None:
+        content = self.content
+        assert content is not None
+        if good:
+            index = piece.index
+            culprits = content.assembly.verified(piece)
+            content.verified(index)
+            self.verified += len(piece.view)
+            for peer in self.peers:
+                have = peer.conn.peer_have
+                if peer.joined and (have is None or index not in have):
+                    peer.conn.have(index)
+                    peer.link.flush()
+        else:
+            culprits = content.assembly.failed(piece)
+            content.picker.piece_failed(piece.index)
+            self.node.hash_failed(self, piece.index)
+        content.assembly.release(piece)
+        for peer in culprits:
+            self._ban(peer)
+        if good and content.picker.complete and not self.done.is_set():
+            self._complete()
+        else:
+            self._refill_dry()
+
+    def _not_stored(self, piece: PieceBuffer[Peer], error: BaseException) -> None:
+        if not isinstance(error, StorageError | MetainfoError):
+            self.node.crash(error)
+            return
+        assert self.content is not None
+        self.content.picker.piece_failed(piece.index)
+        self.content.assembly.release(piece)
+        if not self.paused:
+            self.pause(str(error))
+            self.node.torrent_failed(self, str(error))
+
+    def _refill_dry(self) -> None:
+        """A piece's place in memory is free again: peers that waited for one go on."""
+        now = trio.current_time()
+        for peer in self.peers:
+            if peer.dry and not peer.conn.outstanding:
+                peer.refill(now)
+                peer.link.flush()
+
+    def _ban(self, peer: Peer) -> None:
+        self.book.ban(peer.link.address[0])
+        peer.link.close("sent bad data")
+
+    def _complete(self) -> None:
+        assert self.content is not None
+        self.content.assembly.trim()
+        if self.verified:
+            self.announcer.completed()
+        self.done.set()
+        for peer in list(self.peers):
+            peer.update_interest()
+            peer.link.flush()
+            self.peer_has_changed(peer)
+        self.node.completed(self)
+
+    # -- now and then ---------------------------------------------------------------------------------------
+
+    def sweep(self, now: float) -> None:
+        """Twice a second: timers, rates, choking, resume data."""
+        content = self.content
+        if content is not None and now >= self._sync_at:
+            self._sync_at = now + _SYNC
+            content.sync_soon()
+        if not self.peers:
+            return
+        if content is not None and not self.paused:
+            for peer in content.picker.overdue(now, 30.0):
+                peer.give_up_requests()
+        for peer in list(self.peers):
+            self._sweep_peer(peer, now)
+        if now >= self._rechoke_at:
+            self._rechoke_at = now + RECHOKE
+            self._rechoke(now)
+
+    def _sweep_peer(self, peer: Peer, now: float) -> None:
+        peer.link.guard(lambda: peer.sweep(now))
+
+    def _rechoke(self, now: float) -> None:
+        if self.paused:
+            return
+        seeding = self.content is not None and self.content.picker.complete
+        changes = self.choker.rechoke([peer.candidate() for peer in self.peers], now, seeding=seeding)
+        for peer in changes.choke:
+            peer.conn.choke()
+            peer.link.flush()
+        for peer in changes.unchoke:
+            self._unchoke(peer, now)
+
+    def _unchoke(self, peer: Peer, now: float) -> None:
+        peer.unchoked_at = now
+        peer.conn.unchoke()
+        peer.link.flush()
+
+    # -- hashes of v2 (BEP 52) ------------------------------------------------------------------------------
+
+    def hashes_requested(self, peer: Peer, request: HashRequest) -> None:
+        """A peer asks for hashes."""
+        found = self.content.hashes(request) if self.content is not None else None
+        if found is None:
+            peer.conn.hash_reject(request)
+        else:
+            peer.conn.hashes(request, found)
+
+    def hashes_received(self, peer: Peer, hashes: Hashes) -> None:
+        """Hashes that we asked for."""
+
+    def hashes_rejected(self, peer: Peer, request: HashRequest) -> None:
+        """A peer will not send hashes."""
+
+    # -- trackers -------------------------------------------------------------------------------------------
+
+    def _announce(self) -> AnnounceRequest:
+        picker = self.content.picker if self.content else None
+        return AnnounceRequest(
+            self.handshake_hashes[0],
+            self.node.peer_id,
+            self.node.port or 1,
+            uploaded=self.total_up(),
+            downloaded=self.total_down(),
+            left=picker.left if picker else UNKNOWN_LEFT,
+            key=self.node.announce_key,
+        )
+
+    def _announced(self, url: str, response: AnnounceResponse) -> None:
+        local = self.node.tracker_is_local(url)
+        for host, port, _ in (*response.peers, *response.peers6):
+            if local or not ip_address(host).is_loopback:
+                self.book.add((host, port), Source.TRACKER)
+        if response.external_ip and not is_private(response.external_ip):
+            self.node.seen_as(ip_address(response.external_ip))
+        self.node.dial_soon()
+
+    def _priority(self, address: Address) -> int:
+        try:
+            theirs = ip_address(address[0])
+        except ValueError:
+            return 0
+        ours = self.node.external.get(theirs.version)
+        if ours is None:
+            return random.getrandbits(32)
+        return peer_priority(ours, self.node.port, theirs, address[1])
+
+
+_Callback = Callable[[], None]
+_Addresses = Sequence[Address]
