@@ -4,9 +4,11 @@ Opening looks at the resume data and hashes what cannot be trusted; from then on
 pieces come in by `store` (in a disk thread) and `verified` (in the event loop).
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
+
+import trio
 
 from axon.bt.assembly import Assembly
 from axon.bt.bitfield import Bitfield
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Content"]
 
 _BUDGET = 48 << 20  # bytes of pieces that are not complete yet
+_CHECK_BATCH = 16 << 20  # bytes hashed for each hop into a thread
 
 
 class Content:
@@ -75,16 +78,16 @@ class Content:
             If the files cannot be opened.
         """
         files = select_files(metainfo, source.files, source.select_only)
-        storage = await node.disk.run(partial(Storage, metainfo, source.root, wanted=files))
+        wanted = [files.get(number, 0) for number in range(len(metainfo.files))]
+        storage = await node.disk.run(partial(Storage, metainfo, source.root, wanted=wanted))
         resume = await node.disk.run(partial(Resume, metainfo, source.root, node.resume_folder))
+        if not source.seeding:
+            await node.disk.run(storage.prepare)
         have, doubtful = await node.disk.run(resume.load)
         known = Bitfield.from_bytes(metainfo.num_pieces, have)
-        for index in doubtful:
-            if await node.disk.run(partial(_is_good, metainfo, storage, index)):
-                known.add(index)
-                resume.mark(index)
-            else:
-                known.discard(index)
+        async for index in _check(storage, doubtful, node):
+            known.add(index)
+            resume.mark(index)
         return cls(
             metainfo,
             storage,
@@ -143,11 +146,27 @@ class Content:
         self.storage.close()
 
 
-def _is_good(metainfo: Metainfo, storage: Storage, index: int) -> bool:
-    try:
-        return metainfo.check_piece(index, storage.read(index, 0, metainfo.piece_size(index)))
-    except StorageError:
-        return False  # not here, or cut short
+async def _check(storage: Storage, doubtful: list[int], node: "Node") -> AsyncIterator[int]:
+    """Hash pieces in the disk threads, two batches at a time; yield those that are right."""
+    size = max(1, _CHECK_BATCH // storage.metainfo.piece_length)
+    batches = [doubtful[at : at + size] for at in range(0, len(doubtful), size)]
+    for at in range(0, len(batches), 2):
+        good: list[list[int]] = []
+
+        async def check(batch: list[int], good: list[list[int]]) -> None:
+            good.append(await node.disk.run(partial(_good, storage, batch)))
+
+        async with trio.open_nursery() as nursery:
+            for batch in batches[at : at + 2]:
+                nursery.start_soon(check, batch, good)
+        for batch in good:
+            for index in batch:
+                yield index
+
+
+def _good(storage: Storage, batch: list[int]) -> list[int]:
+    buffer = bytearray(storage.metainfo.piece_length)
+    return [index for index in batch if storage.check(index, buffer)]
 
 
 def _piece_priorities(metainfo: Metainfo, files: Mapping[int, int]) -> dict[int, int]:
