@@ -15,6 +15,7 @@ __all__ = [
     "MetainfoError",
     "ProofRejected",
     "ProtocolError",
+    "ProverError",
     "ReceiptError",
     "RemoteProtocolError",
     "StorageError",
@@ -55,7 +56,16 @@ class TrackerError(AxonError):
 
 
 class StorageError(AxonError):
-    """The disk refused: full, read-only, vanished; the torrent pauses, nothing is lost."""
+    """The disk refused: full, read-only, vanished; the torrent pauses, nothing is lost.
+
+    `errno` is the system's reason (0 if it gave none), `path` the file, `wanted` the bytes asked of it.
+    """
+
+    def __init__(self, message: str, *, errno: int = 0, path: str = "", wanted: int = 0) -> None:
+        super().__init__(message)
+        self.errno = errno
+        self.path = path
+        self.wanted = wanted
 
 
 class ReceiptError(AxonError):
@@ -71,6 +81,10 @@ class ReceiptError(AxonError):
 
 class ChainError(AxonError):
     """A transaction or call failed; the message carries the revert reason."""
+
+
+class ProverError(AxonError):
+    """No proof: the witness breaks a constraint, or more memory is needed than allowed."""
 
 
 class ProofRejected(AxonError):

@@ -1,7 +1,7 @@
 """The BitTorrent protocol, pure: no sockets, no clock, no trio.
 
 Bytes and `now` come in, events and bytes go out. Torrents: `parse_torrent`,
-`parse_info`, `Magnet`, `create`. Each module says which BEP it follows.
+`parse_info`, `Magnet`, `Draft`. Each module says which BEP it follows.
 """
 
 from axon.bt.assembly import Assembly, PieceBuffer
@@ -9,6 +9,7 @@ from axon.bt.bencode import decode, decode_prefix, encode
 from axon.bt.bitfield import Bitfield
 from axon.bt.choker import Candidate, Choker
 from axon.bt.connection import PeerConnection, Timeouts
+from axon.bt.create import CreateOptions, Draft, Source
 from axon.bt.extended import ExtendedHandshake
 from axon.bt.fast import allowed_fast_set
 from axon.bt.handshake import Handshake
@@ -27,6 +28,8 @@ __all__ = [
     "Bitfield",
     "Candidate",
     "Choker",
+    "CreateOptions",
+    "Draft",
     "ExtendedHandshake",
     "File",
     "Handshake",
@@ -39,6 +42,7 @@ __all__ = [
     "PexSender",
     "Picker",
     "PieceBuffer",
+    "Source",
     "SuperSeed",
     "Timeouts",
     "allowed_fast_set",

@@ -297,7 +297,7 @@ def _from_info(info: Any, raw: bytes) -> Metainfo:
     if count > MAX_PIECES:
         raise MetainfoError(f"{count} pieces of {length} bytes, at most {MAX_PIECES} are taken")
     pieces = info.get(b"pieces", b"") if has_v1 else b""
-    if not isinstance(pieces, bytes) or len(pieces) != 20 * count:
+    if has_v1 and (not isinstance(pieces, bytes) or len(pieces) != 20 * count):
         got = f"{len(pieces)} bytes" if isinstance(pieces, bytes) else repr(pieces)[:40]
         raise MetainfoError(f"pieces is {got}, want {20 * count} for {count} pieces of {length} bytes")
     return Metainfo(
