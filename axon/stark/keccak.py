@@ -14,7 +14,7 @@ from axon.stark.cpu import in_ranges
 from axon.stark.field import Vector
 from axon.stark.jit import kernel
 from axon.stark.keccak_f import FIRST_PAD, LAST_PAD, RATE, bswap8, keccak_f, keccak_f1, swap_bytes
-from axon.stark.lanes import LANES, load8, load8c, splat8, store8, store_digests, xor8
+from axon.stark.lanes import LANES, gather_groups, load8, load8c, splat8, store8, store_digests, xor8
 
 __all__ = ["hash_leaves", "hash_rows", "keccak256"]
 
@@ -127,21 +127,31 @@ def _hash_columns(start, stop, matrix, salt, group, out):
     columns, salts = matrix.shape[0], salt.shape[0]
     state = np.empty(25 * LANES, np.uint64)
     zero, first, last = splat8(np.uint64(0)), splat8(FIRST_PAD), splat8(LAST_PAD)
-    gathered = np.empty(LANES, np.uint64)
+    leaf = np.empty(columns * group * LANES, np.uint64)
+    flat = matrix.reshape(-1)
+    positions = matrix.shape[1]
     for i in range(start, stop, LANES):
         for w in range(25):
             store8(state, w * LANES, zero)
+        for c in range(columns if group > 1 else 0):
+            at, words = c * positions + i * group, leaf[c * group * LANES :]
+            if group == 2:
+                gather_groups(flat, at, words, 2)
+            elif group == 4:
+                gather_groups(flat, at, words, 4)
+            elif group == 8:
+                gather_groups(flat, at, words, 8)
+            else:
+                gather_groups(flat, at, words, 16)
         filled = 0
         for w in range(columns * group + salts):
             if w >= columns * group:
                 v = load8c(salt, w - columns * group, i)
             elif group == 1:
                 v = load8c(matrix, w, i)
-            else:
+            else:  # word j of column c lies at c * group + j
                 j, c = divmod(w, columns)
-                for lane in range(LANES):
-                    gathered[lane] = matrix[c, (i + lane) * group + j]
-                v = load8(gathered, 0)
+                v = load8(leaf, (c * group + j) * LANES)
             store8(state, filled, xor8(load8(state, filled), bswap8(v)))
             filled += LANES
             if filled == RATE * LANES:

@@ -42,12 +42,17 @@ __all__ = [
     "LANES",
     "add8",
     "canon8",
+    "gather_groups",
     "load8",
     "load8c",
     "mul8",
     "neg8",
     "next8",
     "next8c",
+    "or8",
+    "reverse_bits",
+    "shift_left8",
+    "shift_right8",
     "splat8",
     "sqr8",
     "store8",
@@ -196,6 +201,59 @@ def xor8(typing, a, b):
         return builder.xor(*args)
 
     return v8(v8, v8), codegen
+
+
+@intrinsic
+def or8(typing, a, b):
+    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
+        return builder.or_(*args)
+
+    return v8(v8, v8), codegen
+
+
+@intrinsic
+def shift_left8(typing, a, bits):
+    """Every word of `a` shifted by the same 0 <= bits < 64."""
+
+    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
+        return builder.shl(args[0], Lanes(builder, LANES).splat(args[1]))
+
+    return v8(v8, types.uint64), codegen
+
+
+@intrinsic
+def shift_right8(typing, a, bits):
+    """Every word of `a` shifted by the same 0 <= bits < 64."""
+
+    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
+        return builder.lshr(args[0], Lanes(builder, LANES).splat(args[1]))
+
+    return v8(v8, types.uint64), codegen
+
+
+@intrinsic(prefer_literal=True)
+def gather_groups(typing, source, at, scratch, group):
+    """LANES groups of `group` consecutive words from index `at` on, to scratch (group*LANES,), word-major.
+
+    `group` is a literal power of two: 1, 2, 4, 8 or 16.
+    """
+    check_array(source, 1)
+    check_array(scratch, 1)
+    size = group.literal_value
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        lanes = Lanes(builder, LANES)
+
+        def place(array_type: Any, array: Any, at: Any, k: int) -> Any:
+            index = builder.add(at, ir.Constant(I64, k * LANES))
+            return pointer(context, lanes, array_type, array, index)
+
+        stream = [builder.load(place(signature.args[0], args[0], args[1], k), align=8) for k in range(size)]
+        for k, value in enumerate(lanes.deinterleave(stream)):
+            builder.store(value, place(signature.args[2], args[2], ir.Constant(I64, 0), k), align=8)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, scratch, group), codegen
 
 
 @intrinsic
