@@ -73,8 +73,7 @@ def check_length(kind: int, length: int, num_pieces: int | None) -> None:
         raise RemoteProtocolError(f"frame: id {kind} is none of BEP 3, 5, 6, 10 and 52")
     if not low <= length <= high:
         want = str(low) if low == high else f"{low} to {high}"
-        name = MessageId(kind).name.lower().replace("_", " ")
-        raise RemoteProtocolError(f"{name}: a frame of {length} bytes, want {want}")
+        raise RemoteProtocolError(f"{MessageId(kind).words}: a frame of {length} bytes, want {want}")
 
 
 class ReadBuffer:

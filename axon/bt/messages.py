@@ -82,6 +82,11 @@ class MessageId(IntEnum):
     HASHES = 22
     HASH_REJECT = 23
 
+    @property
+    def words(self) -> str:
+        """Its name, for messages to people."""
+        return self.name.lower().replace("_", " ")
+
 
 @dataclass(frozen=True, slots=True)
 class _Empty:
@@ -92,7 +97,7 @@ class _Empty:
     @classmethod
     def parse(cls, payload: memoryview) -> Self:
         if len(payload):
-            raise RemoteProtocolError(f"{_name(cls.id)}: {len(payload)} bytes, want 0")
+            raise RemoteProtocolError(f"{cls.id.words}: {len(payload)} bytes, want 0")
         return cls()
 
     def serialize(self) -> bytes:
@@ -109,7 +114,7 @@ class _Indexed:
     @classmethod
     def parse(cls, payload: memoryview) -> Self:
         if len(payload) != 4:
-            raise RemoteProtocolError(f"{_name(cls.id)}: {len(payload)} bytes, want 4")
+            raise RemoteProtocolError(f"{cls.id.words}: {len(payload)} bytes, want 4")
         return cls(*_INDEX.unpack(payload))
 
     def serialize(self) -> bytes:
@@ -128,7 +133,7 @@ class _BlockNamed:
     @classmethod
     def parse(cls, payload: memoryview) -> Self:
         if len(payload) != 12:
-            raise RemoteProtocolError(f"{_name(cls.id)}: {len(payload)} bytes, want 12")
+            raise RemoteProtocolError(f"{cls.id.words}: {len(payload)} bytes, want 12")
         return cls(*_BLOCK.unpack(payload))
 
     def serialize(self) -> bytes:
@@ -149,11 +154,16 @@ class _HashRange:
     @classmethod
     def parse(cls, payload: memoryview) -> Self:
         if len(payload) != 48:
-            raise RemoteProtocolError(f"{_name(cls.id)}: {len(payload)} bytes, want 48")
+            raise RemoteProtocolError(f"{cls.id.words}: {len(payload)} bytes, want 48")
         return cls(*_HASHES.unpack(payload))
 
     def serialize(self) -> bytes:
-        return _HASHES.pack(self.pieces_root, self.base_layer, self.index, self.length, self.proof_layers)
+        return _HASHES.pack(*self.fields)
+
+    @property
+    def fields(self) -> tuple[bytes, int, int, int, int]:
+        """All of it, in the order of the wire."""
+        return self.pieces_root, self.base_layer, self.index, self.length, self.proof_layers
 
 
 class Choke(_Empty):
@@ -338,10 +348,7 @@ class Hashes:
         return cls(root, layer, index, length, proof, bytes(payload[48:]))
 
     def serialize(self) -> bytes:
-        return (
-            _HASHES.pack(self.pieces_root, self.base_layer, self.index, self.length, self.proof_layers)
-            + self.hashes
-        )
+        return self.request.serialize() + self.hashes
 
     @property
     def request(self) -> HashRequest:
@@ -358,7 +365,7 @@ class HashReject(_HashRange):
     @property
     def request(self) -> HashRequest:
         """The request that this refuses."""
-        return HashRequest(self.pieces_root, self.base_layer, self.index, self.length, self.proof_layers)
+        return HashRequest(*self.fields)
 
 
 Message: TypeAlias = (
@@ -427,7 +434,3 @@ def to_frame(message: Message) -> bytes:
     """Length prefix, id and payload."""
     payload = message.serialize()
     return _HEADER.pack(1 + len(payload), message.id) + payload
-
-
-def _name(kind: MessageId) -> str:
-    return kind.name.lower().replace("_", " ")

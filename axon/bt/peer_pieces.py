@@ -1,0 +1,88 @@
+"""What a peer says that it has, also while nobody knows yet how many pieces there are.
+
+With a magnet link the peers' bitfields arrive before the metadata: they are
+kept as they came, within bounds, and judged when the number of pieces is known.
+"""
+
+from axon.bt.bitfield import Bitfield
+from axon.bt.framing import MAX_PIECES
+from axon.errors import RemoteProtocolError
+
+__all__ = ["PeerPieces"]
+
+_MAX_EARLY_HAVES = 1 << 16  # haves believed before the number of pieces is known
+
+
+class PeerPieces:
+    """A peer's have-set.
+
+    Attributes
+    ----------
+    num_pieces : int or None
+        None until `set_num_pieces`.
+    have : Bitfield or None
+        None as long.
+    """
+
+    __slots__ = ("_early", "_early_haves", "have", "num_pieces")
+
+    def __init__(self) -> None:
+        self.num_pieces: int | None = None
+        self.have: Bitfield | None = None
+        self._early: bytes | bool | None = None  # a bitfield; or all (True) or none (False)
+        self._early_haves: set[int] = set()
+
+    def check(self, what: str, index: int) -> None:
+        """Refuse a piece that does not exist, or cannot."""
+        most = MAX_PIECES if self.num_pieces is None else self.num_pieces
+        if index >= most:
+            raise RemoteProtocolError(f"{what}: piece {index}, want less than {most}")
+
+    def add(self, index: int) -> bool:
+        """Take a `have`; True if it tells something new of a torrent whose size is known."""
+        self.check("have", index)
+        if self.have is not None:
+            return self.have.add(index)
+        if len(self._early_haves) >= _MAX_EARLY_HAVES:
+            raise RemoteProtocolError(f"have: more than {_MAX_EARLY_HAVES} before the metadata")
+        self._early_haves.add(index)
+        return False
+
+    def discard(self, index: int) -> bool:
+        """Take a `lt_donthave` (BEP 54); True if the piece was there."""
+        self.check("lt_donthave", index)
+        self._early_haves.discard(index)
+        return self.have is not None and self.have.discard(index)
+
+    def tell(self, whole: memoryview | bool) -> None:
+        """Take a bitfield, or have-all (True) or have-none (False)."""
+        if self.num_pieces is None:
+            self._early = whole if isinstance(whole, bool) else bytes(whole)
+        else:
+            self.have = self._read(whole, self.num_pieces)
+
+    def set_num_pieces(self, num_pieces: int) -> None:
+        """Judge what was told before.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If it does not fit the torrent.
+        """
+        self.num_pieces = num_pieces
+        self.have = self._read(self._early or False, num_pieces)
+        for index in self._early_haves:
+            self.check("have", index)
+            self.have.add(index)
+        self._early, self._early_haves = None, set()
+
+    @property
+    def is_seed(self) -> bool:
+        """Has the peer everything? Known without metadata too, if it said so."""
+        return self._early is True if self.have is None else self.have.is_full
+
+    @staticmethod
+    def _read(whole: bytes | memoryview | bool, num_pieces: int) -> Bitfield:
+        if isinstance(whole, bool):
+            return Bitfield.full(num_pieces) if whole else Bitfield(num_pieces)
+        return Bitfield.from_bytes(num_pieces, whole)
