@@ -6,7 +6,7 @@ The arithmetic itself is in `lane_ir.py`; `fadd`, `fsub`, `fmul` are its scalar
 form for use in other kernels, `lanes.py` the vector form.
 """
 
-# mypy: allow-untyped-defs
+# mypy: allow-untyped-defs, allow-untyped-calls
 
 from typing import Any
 

@@ -31,7 +31,9 @@ from axon.stark.cpu import LANES
 
 __all__ = ["kernel", "kernel_from_source"]
 
-_INLINED = ("cpu.py", "jit.py", "lanes.py", "lane_ir.py", "field.py", "keccak_f.py")  # part of every kernel
+_CORE = ("cpu", "jit", "lane_ir", "lanes", "field")
+_CALLED = ("extension", "ntt_passes", "reorder", "keccak_f", "keccak")
+_INLINED = tuple(f"{name}.py" for name in _CORE + _CALLED)  # may end up inside another file's kernels
 _GENERATED = "<axon kernel "
 _sources: dict[str, str] = {}  # code file name of generated code -> hash of its text
 
