@@ -114,6 +114,10 @@ class EmbeddedChain:
         result = self._run(to, data, simulate=True)
         return bytes(result.output)
 
+    def call_with_gas(self, to: Account, data: bytes, gas: int) -> bytes:
+        """Run a call with no more than `gas` (execution only)."""
+        return bytes(self._run(to, data, simulate=True, gas=gas).output)
+
     def transact(self, to: Account | None, data: bytes) -> TxReceipt:
         """Send a transaction in a block of its own."""
         state = self._state
@@ -154,10 +158,10 @@ class EmbeddedChain:
             and all(want is None or want == have for want, have in zip(topics, log.topics))
         ]
 
-    def _run(self, to: Account, data: bytes, simulate: bool) -> Any:
+    def _run(self, to: Account, data: bytes, simulate: bool, gas: int | None = None) -> Any:
         env = self._state.env
         result = env.execute_code(
-            to_address=_address(to), sender=_address(self.account), data=data, simulate=simulate
+            to_address=_address(to), sender=_address(self.account), data=data, simulate=simulate, gas=gas
         )
         if result.is_error:
             raise ChainError(_reason(result))
