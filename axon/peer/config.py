@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from axon import __version__
 from axon.errors import ConfigError
@@ -63,7 +63,7 @@ class Config:
     epoch: int = 0
     export: Path | None = None
     # create
-    version: str = "hybrid"
+    version: Literal["v1", "v2", "hybrid"] = "hybrid"
     piece_length: int | None = None
     private: bool = False
     webseed: tuple[str, ...] = ()

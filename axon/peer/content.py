@@ -16,6 +16,7 @@ from axon.bt.messages import HashRequest
 from axon.bt.metainfo import Metainfo
 from axon.bt.picker import Picker
 from axon.errors import StorageError
+from axon.peer.layers import LayerServer
 from axon.peer.resume import Resume
 from axon.peer.source import TorrentSource, select_files
 from axon.peer.storage import Storage
@@ -56,6 +57,7 @@ class Content:
         self._resume = resume
         self._node = node
         self._dirty = self._syncing = False
+        self._layers = LayerServer(metainfo)
         self.assembly: Assembly[Peer] = Assembly(metainfo.piece_size, metainfo.piece_length, _BUDGET)
         self.picker: Picker[Peer] = Picker(
             metainfo.num_pieces,
@@ -130,7 +132,7 @@ class Content:
 
     def hashes(self, request: HashRequest) -> bytes | None:
         """Answer a peer's hash request (BEP 52); None if we cannot."""
-        return None
+        return self._layers.answer(request)
 
     def _synced(self, nothing: None) -> None:
         self._syncing = False

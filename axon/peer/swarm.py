@@ -6,7 +6,6 @@ a second; all else follows from what the links bring.
 """
 
 import random
-from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from axon.peer.announcer import Announcer
 from axon.peer.content import Content
 from axon.peer.gossip import pex_address, pex_flags
 from axon.peer.http import is_private
+from axon.peer.layers import LayerFetch
 from axon.peer.peer import Peer
 from axon.peer.peerbook import Address, PeerBook, Source
 from axon.peer.ratelimit import Bucket, Limits
@@ -84,7 +84,8 @@ class Swarm:
         self.verified = 0  # bytes downloaded and verified in this run
         self._rechoke_at = 0.0
         self._sync_at = 0.0
-        self._metadata_here = trio.Event()
+        self.layers: LayerFetch | None = None  # while a v2 torrent's hashes are being fetched
+        self._metadata_here, self._layers_here = trio.Event(), trio.Event()
         self.done = trio.Event()  # everything wanted is here
         self.ready = trio.Event()  # connections are welcome
         self.announcer = Announcer(
@@ -158,6 +159,11 @@ class Swarm:
                 self.node.dial_soon()
                 await self._metadata_here.wait()
                 self.node.renamed(self)
+                if self.metainfo is not None and self.metainfo.needs_piece_layers:
+                    self.layers = LayerFetch(self.metainfo)
+                    for peer in self.peers:
+                        self.ask_layers(peer)
+                    await self._layers_here.wait()
             assert self.metainfo is not None
             try:
                 self.content = await Content.open(self.metainfo, self.source, self.node)
@@ -209,6 +215,8 @@ class Swarm:
         """A link is closed."""
         self.peers.discard(peer)
         peer.leave()
+        if self.layers is not None:
+            self.layers.gone(peer)
         self.downloaded += peer.conn.bytes_received
         self.uploaded += peer.link.uploaded
         self._rechoke_at = min(self._rechoke_at, now + 1.0)
@@ -377,6 +385,7 @@ class Swarm:
 
     def _sweep_peer(self, peer: Peer, now: float) -> None:
         peer.link.guard(lambda: peer.sweep(now))
+        self.ask_layers(peer)
 
     def _rechoke(self, now: float) -> None:
         if self.paused:
@@ -404,11 +413,28 @@ class Swarm:
         else:
             peer.conn.hashes(request, found)
 
+    def ask_layers(self, peer: Peer) -> None:
+        """Ask a peer for the piece layers that a v2 magnet link did not bring."""
+        if self.layers is not None:
+            for request in self.layers.requests(peer, trio.current_time()):
+                peer.conn.hash_request(request)
+            peer.link.flush()
+
     def hashes_received(self, peer: Peer, hashes: Hashes) -> None:
         """Hashes that we asked for."""
+        if self.layers is None:
+            return
+        whole = self.layers.received(hashes)
+        if whole is not None:
+            self.metainfo, self.layers = whole, None
+            self._layers_here.set()
+        else:
+            self.ask_layers(peer)
 
     def hashes_rejected(self, peer: Peer, request: HashRequest) -> None:
         """A peer will not send hashes."""
+        if self.layers is not None:
+            self.layers.rejected(peer, request)
 
     # -- trackers -------------------------------------------------------------------------------------------
 
@@ -442,7 +468,3 @@ class Swarm:
         if ours is None:
             return random.getrandbits(32)
         return peer_priority(ours, self.node.port, theirs, address[1])
-
-
-_Callback = Callable[[], None]
-_Addresses = Sequence[Address]
