@@ -10,7 +10,7 @@ from axon.errors import RemoteProtocolError
 
 __all__ = ["PeerPieces"]
 
-_MAX_EARLY_HAVES = 1 << 16  # haves believed before the number of pieces is known
+_MAX_EARLY = 1 << 16  # pieces gained or lost before the number of pieces is known
 
 
 class PeerPieces:
@@ -24,13 +24,13 @@ class PeerPieces:
         None as long.
     """
 
-    __slots__ = ("_early", "_early_haves", "have", "num_pieces")
+    __slots__ = ("_early", "_early_changes", "have", "num_pieces")
 
     def __init__(self) -> None:
         self.num_pieces: int | None = None
         self.have: Bitfield | None = None
         self._early: bytes | bool | None = None  # a bitfield; or all (True) or none (False)
-        self._early_haves: set[int] = set()
+        self._early_changes: dict[int, bool] = {}  # piece -> had in the end
 
     def check(self, what: str, index: int) -> None:
         """Refuse a piece that does not exist, or cannot."""
@@ -43,16 +43,16 @@ class PeerPieces:
         self.check("have", index)
         if self.have is not None:
             return self.have.add(index)
-        if len(self._early_haves) >= _MAX_EARLY_HAVES:
-            raise RemoteProtocolError(f"have: more than {_MAX_EARLY_HAVES} before the metadata")
-        self._early_haves.add(index)
+        self._note("have", index, True)
         return False
 
     def discard(self, index: int) -> bool:
         """Take a `lt_donthave` (BEP 54); True if the piece was there."""
         self.check("lt_donthave", index)
-        self._early_haves.discard(index)
-        return self.have is not None and self.have.discard(index)
+        if self.have is not None:
+            return self.have.discard(index)
+        self._note("lt_donthave", index, False)
+        return False
 
     def tell(self, whole: memoryview | bool) -> None:
         """Take a bitfield, or have-all (True) or have-none (False)."""
@@ -71,15 +71,22 @@ class PeerPieces:
         """
         self.num_pieces = num_pieces
         self.have = self._read(self._early or False, num_pieces)
-        for index in self._early_haves:
+        for index, had in self._early_changes.items():
             self.check("have", index)
-            self.have.add(index)
-        self._early, self._early_haves = None, set()
+            (self.have.add if had else self.have.discard)(index)
+        self._early, self._early_changes = None, {}
 
     @property
     def is_seed(self) -> bool:
         """Has the peer everything? Known without metadata too, if it said so."""
-        return self._early is True if self.have is None else self.have.is_full
+        if self.have is not None:
+            return self.have.is_full
+        return self._early is True and False not in self._early_changes.values()
+
+    def _note(self, what: str, index: int, had: bool) -> None:
+        if len(self._early_changes) >= _MAX_EARLY:
+            raise RemoteProtocolError(f"{what}: more than {_MAX_EARLY} before the metadata")
+        self._early_changes[index] = had
 
     @staticmethod
     def _read(whole: bytes | memoryview | bool, num_pieces: int) -> Bitfield:
