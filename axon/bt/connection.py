@@ -12,8 +12,8 @@ Use, by a shell that owns the socket::
 A `RemoteProtocolError` from any of these means: hang up. Blocks are handed out
 as views of the read buffer, so the consumer's copy is the only one; with
 `on_block` they do not even become events. This file holds what we say and when;
-what the peer's bytes do is `inbound.py`'s, whether a message is welcome the table
-in `transitions.py`, frames are `framing.py`'s, queues `requests.py`'s.
+finding messages in bytes is `inbound.py`'s, whether one is welcome the table in
+`transitions.py`, what it does `reactions.py`'s, the queues are `requests.py`'s.
 """
 
 import struct

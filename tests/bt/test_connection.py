@@ -843,3 +843,14 @@ def test_close_returns_what_was_outstanding():
     conn.request_many([(0, 0, 4)])
     assert conn.close() == (msg.Request(0, 0, 4),)
     assert conn.state is State.CLOSED and conn.data_to_send() == b""
+
+
+def test_who_is_dialled_may_decide_by_info_hash_whether_a_torrent_has_a_v2_half():
+    for named in (HASH, b"x" * 20):
+        conn = PeerConnection(
+            info_hashes={HASH, b"x" * 20}, peer_id=b"o" * 20, outgoing=False, now=0.0,
+            v2=lambda info_hash: info_hash == HASH,
+        )  # fmt: skip
+        conn.receive(greeting(info_hash=named), 0.0)
+        ours = Handshake.parse(memoryview(conn.data_to_send()))
+        assert conn.v2 == (Reserved.V2 in ours.reserved) == (named == HASH)
