@@ -1,6 +1,8 @@
-"""Receipts to rewards: an epoch's edges, the reward function AXR-1, and functions to compare it with."""
+"""An epoch from its receipts to its settlement, and research on reward functions.
 
-from axon.aggregator.edges import EdgeError, Edges
-from axon.aggregator.reward import Rewards, axr1, publisher_pretrust
+The reward function itself is in `axon.rewards`, which trackers share.
+"""
+
+from axon.rewards import EdgeError, Edges, Rewards, axr1, publisher_pretrust
 
 __all__ = ["EdgeError", "Edges", "Rewards", "axr1", "publisher_pretrust"]

@@ -9,7 +9,7 @@ so pays liars; EigenTrust (Kamvar et al. 2003, §4.5), EBSL's flow (Škorić et 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from axon.aggregator.edges import Edges
+from axon.rewards.edges import Edges
 
 __all__ = ["capped_proportional", "ebsl", "eigentrust", "merit_rank", "proportional"]
 

@@ -1,7 +1,7 @@
 """Attackers against reward functions: what part of the reward a ring takes, and what honesty still earns.
 
 `python -m axon.aggregator simulate` prints the table and draws it. Rows are
-scenarios (`swarms.py`), columns are reward functions (`reward.py`, `baselines.py`).
+scenarios (`swarms.py`), columns are reward functions (`axon.rewards`, `baselines.py`).
 """
 
 from collections.abc import Callable, Mapping
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axon.aggregator.baselines import capped_proportional, ebsl, eigentrust, merit_rank, proportional
-from axon.aggregator.edges import Edges
-from axon.aggregator.reward import DEFAULT_C_E, PRETRUST_TOTAL, SHARE_TOTAL, rewards
 from axon.aggregator.swarms import TORRENT_BLOCKS, Attack, Scenario, honest_swarm, under_attack
+from axon.rewards.edges import Edges
+from axon.rewards.function import DEFAULT_C_E, PRETRUST_TOTAL, SHARE_TOTAL, rewards
 
 __all__ = ["FUNCTIONS", "Row", "kendall_tau", "simulate"]
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from axon.aggregator.edges import Edges
-from axon.aggregator.reward import publisher_pretrust
+from axon.rewards.edges import Edges
+from axon.rewards.function import publisher_pretrust
 
 __all__ = ["TORRENT_BLOCKS", "Attack", "Scenario", "honest_swarm", "under_attack"]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axon.aggregator.baselines import capped_proportional, ebsl, eigentrust, merit_rank, proportional
-from axon.aggregator.edges import Edges
+from axon.rewards.edges import Edges
 
 
 def test_eigentrust_matches_a_published_example() -> None:

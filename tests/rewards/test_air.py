@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from axon.aggregator.edges import EdgeError, Edges
-from axon.aggregator.reward import Rewards, publisher_pretrust, rewards
-from axon.aggregator.reward_air import (
+from axon.errors import ProofRejected, ProverError
+from axon.ids import Account, Epoch
+from axon.rewards.air import (
     MAX_ROW,
     Statement,
     attested_columns,
@@ -20,10 +20,10 @@ from axon.aggregator.reward_air import (
     reward_air,
     reward_trace,
 )
-from axon.errors import ProofRejected, ProverError
-from axon.ids import Account, Epoch
+from axon.rewards.edges import EdgeError, Edges
+from axon.rewards.function import Rewards, publisher_pretrust, rewards
 from axon.stark import OFFCHAIN_100, Air, commit_segment, prove, verify
-from tests.aggregator.slow_air import P, first_violation
+from tests.rewards.slow_air import P, first_violation
 
 OPTIONS = OFFCHAIN_100
 SEED = b"a seed for tests"
@@ -137,7 +137,7 @@ def interesting_cells() -> list[tuple[str, int]]:
 
 
 def harmless(name: str, row: int) -> bool:
-    """Cells that the table in reward_air.py leaves empty, and digits of peers that get no share."""
+    """Cells that the table in air.py leaves empty, and digits of peers that get no share."""
     e = len(small().edges)
     kind = "edge" if row < e else ("padding" if row >= e + 15 else ("peer", "next", "last")[(row - e) % 3])
     if kind == "padding" or (kind == "last" and row >= e + 9):

@@ -1,6 +1,6 @@
 """The constraints of AXR-1 over a trace, in Python integers modulo P; buses as exact sums by key.
 
-Written from the table in `reward_air.py`'s docstring and DESIGN §4, not from its expressions.
+Written from the table in `air.py`'s docstring and DESIGN §4, not from its expressions.
 """
 
 from collections import defaultdict

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from axon.aggregator.edges import Edges
 from axon.errors import ReceiptError
 from axon.ids import Account, NodeKey
 from axon.receipts import Equivocation, Receipt, Reject, Scope, check_binding, conflict
+from axon.rewards.edges import Edges
 
 __all__ = ["Collected", "Joined", "Refused", "collect"]
 

@@ -28,10 +28,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from axon.aggregator.edges import EdgeError, Edges
-from axon.aggregator.reward import DIGIT, FLOW_SCALE, MAX_C, MAX_C_E, NU, PRETRUST_TOTAL, Rewards, weights
 from axon.errors import ProofRejected
 from axon.ids import Account, Epoch
+from axon.rewards.edges import EdgeError, Edges
+from axon.rewards.function import DIGIT, FLOW_SCALE, MAX_C, MAX_C_E, NU, PRETRUST_TOTAL, Rewards, weights
 from axon.stark import Air, Bus, Expr, Options, RangeTable, bind_list
 
 __all__ = ["MAX_ROW", "Statement", "attested_columns", "log_rows_for", "reward_air", "reward_trace"]
@@ -181,7 +181,7 @@ def reward_trace(
     Parameters
     ----------
     got : Rewards
-        What `reward.rewards` returned for the same edges, pretrust, c and c_e.
+        What `rewards` returned for the same edges, pretrust, c and c_e.
     rows : int
         `air.rows(options)`.
 

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from axon.aggregator.edges import EdgeError, Edges
+from axon.rewards.edges import EdgeError, Edges
 
 __all__ = [
     "DEFAULT_C_E",

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axon.aggregator.edges import EdgeError
-from axon.aggregator.reward import PRETRUST_TOTAL, SHARE_TOTAL, axr1, publisher_pretrust
-from tests.aggregator import reference
+from axon.rewards.edges import EdgeError
+from axon.rewards.function import PRETRUST_TOTAL, SHARE_TOTAL, axr1, publisher_pretrust
+from tests.rewards import reference
 
 Graph = tuple[int, list[tuple[int, int, int]], list[int], int, int]
 
