@@ -152,11 +152,10 @@ def _scan(
             if stack and stack[-1] is not None and last[-1] is None:
                 key = data[position - length : position]
                 before = previous[-1]
-                if before is not None and key <= before:
-                    if strict and key != before:
-                        raise BencodeError(f"key {key[:40]!r} at {start} after {before[:40]!r}: not sorted")
-                    if key in stack[-1]:
-                        raise BencodeError(f"key {key[:40]!r} at {start} is repeated")
+                if key in stack[-1]:
+                    raise BencodeError(f"key {key[:40]!r} at {start} is repeated")
+                if strict and before is not None and key < before:
+                    raise BencodeError(f"key {key[:40]!r} at {start} after {before[:40]!r}: not sorted")
                 stack[-1].add(key)
                 previous[-1] = last[-1] = key
                 items += 1
