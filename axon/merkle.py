@@ -8,7 +8,7 @@
 Transparency): appending costs one hash on average, the root a few more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from Crypto.Hash import keccak
@@ -109,12 +109,19 @@ class HistoryTree:
 
     def root(self) -> bytes:
         """Return the 32-byte tree head; of no leaves, the hash of nothing."""
-        if not self._peaks:
-            return sha256().digest()
-        digest = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
-            digest = sha256(b"\x01" + peak + digest).digest()
-        return digest
+        return _fold(self._peaks)
+
+    def root_after(self, leaves: Iterable[bytes]) -> bytes:
+        """Return the head that the tree would have with these leaves' data appended."""
+        peaks, position = self._peaks.copy(), len(self._leaves)
+        for data in leaves:
+            digest, carry = sha256(b"\x00" + data).digest(), position
+            while carry & 1:
+                digest = sha256(b"\x01" + peaks.pop() + digest).digest()
+                carry >>= 1
+            peaks.append(digest)
+            position += 1
+        return _fold(peaks)
 
     def path(self, index: int) -> list[bytes]:
         """Return the inclusion path of leaf `index` (RFC 9162 §2.1.3.1), from the leaf upward.
@@ -156,6 +163,15 @@ class HistoryTree:
             node >>= 1
             last >>= 1
         return last == 0 and digest == root
+
+
+def _fold(peaks: Sequence[bytes]) -> bytes:
+    if not peaks:
+        return sha256().digest()
+    digest = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        digest = sha256(b"\x01" + peak + digest).digest()
+    return digest
 
 
 def _split(count: int) -> int:

@@ -184,6 +184,14 @@ class ReceiptLog:
         rows = self._query(f"SELECT acks FROM receipts WHERE {_LEDGER} ORDER BY sequence", _key(ledger))
         return [ack for (raw,) in rows for ack in PieceAck.parse_all(raw)]
 
+    def since(self, ledger: LedgerId, blocks: int) -> list[tuple[Receipt, tuple[PieceAck, ...]]]:
+        """Return one ledger's receipts that count more than `blocks`, with what each adds, in order."""
+        rows = self._query(
+            f"SELECT receipt, acks FROM receipts WHERE {_LEDGER} AND blocks > ? ORDER BY sequence",
+            (*_key(ledger), blocks),
+        )
+        return [(Receipt.parse(raw), tuple(PieceAck.parse_all(acks))) for raw, acks in rows]
+
     def read(self, after: int = 0, limit: int = 1000, *, role: Role | None = None) -> list[Entry]:
         """Return up to `limit` entries with an id above `after`, oldest first."""
         rows = self._query(

@@ -16,7 +16,7 @@ The signature covers ``b"axon/1/receipt"`` and the 172 bytes before it.
 
 import enum
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
@@ -277,6 +277,19 @@ class AckedBlocks:
     def root(self) -> bytes:
         """Return the 32 bytes that a receipt carries."""
         return self._tree.root()
+
+    def root_after(self, acks: Sequence[PieceAck]) -> bytes:
+        """Return the root that adding `acks` would give; nothing is added.
+
+        Raises
+        ------
+        ReceiptError
+            With `Reject.COUNT`, if a piece would be acknowledged twice.
+        """
+        pieces = {ack.piece for ack in acks}
+        if len(pieces) != len(acks) or not pieces.isdisjoint(self._position):
+            raise ReceiptError(f"{len(acks)} acks: a piece acknowledged twice", Reject.COUNT)
+        return self._tree.root_after(ack.serialize() for ack in acks)
 
     def audit(self, piece: int) -> tuple[PieceAck, int, int, list[bytes]]:
         """Return what proves that `piece` was acknowledged: the ack, its position, the count, the path."""
