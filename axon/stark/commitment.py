@@ -18,6 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from axon.errors import ProofRejected
+from axon.stark.arena import empty
 from axon.stark.cpu import in_ranges
 from axon.stark.field import Vector
 from axon.stark.jit import kernel
@@ -72,7 +73,7 @@ class MerkleTree:
         if digest_bytes < 32:
             leaves[:, 3] &= _last_word_mask(digest_bytes)
         self.levels = [np.ascontiguousarray(leaves)]
-        nodes = np.empty((count, 4), np.uint64)  # one buffer for all inner levels
+        nodes = empty((count, 4))  # one buffer for all inner levels
         used = 0
         while len(self.levels[-1]) > 1:
             below = self.levels[-1]

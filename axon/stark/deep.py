@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from axon.stark.arena import empty
 from axon.stark.cpu import in_ranges
 from axon.stark.extension import Ext, as_words, emul, mul, power
 from axon.stark.field import Vector, fadd, fmul
@@ -49,7 +50,7 @@ def combine(coefficients: Vector, weights: Vector, out: Vector | None = None, ad
     if out is None:
         if add:
             raise ValueError("combine: nothing to add to")
-        out = np.empty((3, n), np.uint64)
+        out = empty((3, n))
     if out.shape[0] != 3 or out.shape[1] < n or not out.flags.c_contiguous:
         raise ValueError(f"combine: out {out.shape}, want C-contiguous (3, {n} or more)")
     source, factors = np.ascontiguousarray(coefficients), np.ascontiguousarray(weights)
@@ -66,7 +67,7 @@ def divide(coefficients: Vector, z: Ext, out: Vector | None = None) -> tuple[Vec
         raise ValueError(f"divide: {coefficients.shape}, want (3, n)")
     n = coefficients.shape[1]
     source = np.ascontiguousarray(coefficients)
-    out = np.empty((3, n), np.uint64) if out is None else out
+    out = empty((3, n)) if out is None else out
     segments = -(-n // _SEGMENT)
     carries = np.zeros((segments + 1, 3), np.uint64)
     point = as_words(z)

@@ -10,6 +10,7 @@ uint64 array, component c of element k at [c, k].
 
 import numpy as np
 
+from axon.stark.arena import empty
 from axon.stark.cpu import in_ranges
 from axon.stark.field import _GRAIN, P, Vector, fadd, fmul, inverse
 from axon.stark.jit import kernel
@@ -116,7 +117,7 @@ def vector_mul(a: Vector, b: Vector, out: Vector | None = None) -> Vector:
     """a * b elementwise, all (3, n); `out` may be `a` or `b`."""
     if a.shape != b.shape or a.ndim != 2 or a.shape[0] != 3:
         raise ValueError(f"extension: shapes {a.shape} and {b.shape}, want (3, n) twice")
-    out = np.empty(a.shape, np.uint64) if out is None else out
+    out = empty(a.shape) if out is None else out
     in_ranges(_vector_mul, a.shape[1], *map(np.ascontiguousarray, (a, b)), out, grain=_GRAIN)
     return out
 
@@ -125,14 +126,14 @@ def vector_scale(a: Vector, factor: Ext, out: Vector | None = None) -> Vector:
     """a * factor elementwise, a (3, n); `out` may be `a`."""
     if a.ndim != 2 or a.shape[0] != 3:
         raise ValueError(f"extension: shape {a.shape}, want (3, n)")
-    out = np.empty(a.shape, np.uint64) if out is None else out
+    out = empty(a.shape) if out is None else out
     in_ranges(_vector_scale, a.shape[1], np.ascontiguousarray(a), as_words(factor), out, grain=_GRAIN)
     return out
 
 
 def powers(base: Ext, n: int, start: Ext = ONE) -> Vector:
     """(3, n): start, start*base, ..., start*base^(n-1)."""
-    out = np.empty((3, n), np.uint64)
+    out = empty((3, n))
     out[:, :1] = as_words(start)[:, None]
     filled, step = 1, base
     while filled < n:  # doubling: the next half is the first times base^filled

@@ -15,6 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from axon.stark.arena import empty
 from axon.stark.cpu import in_ranges
 from axon.stark.jit import kernel
 from axon.stark.lane_ir import Lanes, P
@@ -64,7 +65,7 @@ def inverse(x: int) -> int:
 def _binary(loop: Any, a: Vector, b: Vector, out: Vector | None) -> Vector:
     if a.shape != b.shape:
         raise ValueError(f"field: shapes {a.shape} and {b.shape} differ")
-    out = np.empty(a.shape, np.uint64) if out is None else out
+    out = empty(a.shape) if out is None else out
     flat = [np.ascontiguousarray(v).reshape(-1) for v in (a, b)]
     if out.shape != a.shape or not out.flags.c_contiguous:
         raise ValueError(f"field: out is {out.shape}, want C-contiguous {a.shape}")
@@ -89,7 +90,7 @@ def mul(a: Vector, b: Vector, out: Vector | None = None) -> Vector:
 
 def scale(a: Vector, factor: int, out: Vector | None = None) -> Vector:
     """a * factor elementwise; `out` may be `a`."""
-    out = np.empty(a.shape, np.uint64) if out is None else out
+    out = empty(a.shape) if out is None else out
     if out.shape != a.shape or not out.flags.c_contiguous:
         raise ValueError(f"field: out is {out.shape}, want C-contiguous {a.shape}")
     source = np.ascontiguousarray(a).reshape(-1)
@@ -102,7 +103,7 @@ def batch_inverse(a: Vector, out: Vector | None = None) -> Vector:
 
     ZeroDivisionError if any element is zero. `out` may not be `a`.
     """
-    out = np.empty(a.shape, np.uint64) if out is None else out
+    out = empty(a.shape) if out is None else out
     source = np.ascontiguousarray(a).reshape(-1)
     if not source.all():
         raise ZeroDivisionError("field: inverse of zero")
@@ -112,7 +113,7 @@ def batch_inverse(a: Vector, out: Vector | None = None) -> Vector:
 
 def powers(base: int, n: int, start: int = 1) -> Vector:
     """start, start*base, ..., start*base^(n-1)."""
-    out = np.empty(n, np.uint64)
+    out = empty(n)
     steps = np.array([pow(base, k, P) for k in range(9)], np.uint64)
     in_ranges(_powers, n, np.uint64(start % P), np.uint64(base % P), steps, out, grain=_GRAIN)
     return out

@@ -18,6 +18,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from axon.stark import extension
+from axon.stark.arena import empty
 from axon.stark.cpu import in_ranges
 from axon.stark.extension import Ext
 from axon.stark.field import P, Vector, inverse, root_of_unity, scale
@@ -53,7 +54,7 @@ def fold(values: Vector, alpha: Ext, k: int, shift: int, out: Vector | None = No
     if k not in FOLDS or values.ndim != 2 or values.shape[0] != 3 or m < k or m & (m - 1):
         raise ValueError(f"fold: {values.shape} by {k}, want (3, power of two) by 2, 4, 8 or 16")
     groups = m // k
-    out = np.empty((3, groups), np.uint64) if out is None else out
+    out = empty((3, groups)) if out is None else out
     if out.shape != (3, groups) or not out.flags.c_contiguous:
         raise ValueError(f"fold: out {out.shape}, want C-contiguous (3, {groups})")
     values = np.ascontiguousarray(values)
@@ -106,7 +107,7 @@ def _inverse_points(groups: int, k: int, shift: int) -> Vector:
     domain if its root were w_m.
     """
     log_groups, log_m = groups.bit_length() - 1, (groups * k).bit_length() - 1
-    out = np.empty(groups, np.uint64)
+    out = empty(groups)
     out[0] = inverse(shift)
     root = inverse(root_of_unity(log_m))
     for bits in range(log_groups):  # bit `bits` of g is worth w_m^(groups / 2^(bits+1))

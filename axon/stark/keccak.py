@@ -10,6 +10,7 @@ of 8 rows is one instruction.
 
 import numpy as np
 
+from axon.stark.arena import empty
 from axon.stark.cpu import in_ranges
 from axon.stark.field import Vector
 from axon.stark.jit import kernel
@@ -70,7 +71,7 @@ def hash_leaves(
         raise ValueError(f"hash_leaves: {positions} positions in groups of {group}")
     leaves = positions // group
     salt = np.empty((0, leaves), np.uint64) if salt is None else salt
-    out = np.empty((leaves, 4), np.uint64) if out is None else out
+    out = empty((leaves, 4)) if out is None else out
     if salt.shape[1] != leaves or out.shape != (leaves, 4):
         raise ValueError(f"hash_leaves: salt {salt.shape}, out {out.shape}, want {leaves} leaves")
     if not (matrix.flags.c_contiguous and salt.flags.c_contiguous and out.flags.c_contiguous):

@@ -17,6 +17,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from axon.stark.arena import empty
 from axon.stark.cpu import in_ranges
 from axon.stark.extension import Ext, as_words, emul, power
 from axon.stark.extension import powers as extension_powers
@@ -64,7 +65,7 @@ def block_shift(log_n: int, log_blowup: int, block: int) -> int:
 
 def domain_points(log_n: int, shift: int = GENERATOR, out: Vector | None = None) -> Vector:
     """(2^log_n,): the points of shift<w_n> in bit-reversed order."""
-    out = np.empty(1 << log_n, np.uint64) if out is None else out
+    out = empty(1 << log_n) if out is None else out
     out[0] = shift % P
     for bits in range(log_n):  # setting bit `bits` of the position multiplies by w^(n / 2^(bits+1))
         at = 1 << bits
@@ -92,7 +93,7 @@ def _coset_tables(log_n: int, shifts: tuple[int, ...]) -> Vector:
         if key in _tables:
             _tables.move_to_end(key)
             return _tables[key]
-    tables = np.empty((len(shifts), 1 << log_n), np.uint64)
+    tables = empty((len(shifts), 1 << log_n))
     in_ranges(
         _fill_tables,
         len(shifts),
@@ -120,11 +121,16 @@ def interpolate(values: Vector, out: Vector | None = None) -> Vector:
     """
     values = _matrix(values, "interpolate")
     log_n = _log2(values.shape[1], "interpolate")
-    out = np.empty_like(values) if out is None else out
+    out = empty(values.shape) if out is None else out
     _check_out(out, values.shape)
     table = _coset_tables(log_n, (1,))[0]
     n_inverse = np.uint64(inverse(values.shape[1]))
-    in_ranges(_interpolate, len(values), values, table, first_radix(log_n), n_inverse, out, align=1)
+
+    def columns(start: int, stop: int) -> None:
+        scratch = empty(values.shape[1])
+        _interpolate(start, stop, values, table, first_radix(log_n), n_inverse, scratch, out)
+
+    in_ranges(columns, len(values), align=1)
     return out
 
 
@@ -136,11 +142,15 @@ def interpolate_blocks(values: Vector, out: Vector | None = None, shift: int = G
     values = _matrix(values, "interpolate_blocks")
     m = values.shape[1]
     log_m = _log2(m, "interpolate_blocks")
-    out = np.empty_like(values) if out is None else out
+    out = empty(values.shape) if out is None else out
     _check_out(out, values.shape)
     table = _coset_tables(log_m, (1,))[0]
     scales = powers(inverse(shift), m, inverse(m))
-    in_ranges(_interpolate_reversed, len(values), values, table, first_radix(log_m), scales, out, align=1)
+
+    def columns(start: int, stop: int) -> None:
+        _interpolate_reversed(start, stop, values, table, first_radix(log_m), scales, empty(m), out)
+
+    in_ranges(columns, len(values), align=1)
     return out
 
 
@@ -166,7 +176,7 @@ def low_degree_extend(
     blocks = range(blowup) if blocks is None else blocks
     if blocks.step != 1 or blocks.start < 0 or blocks.stop > blowup:
         raise ValueError(f"low_degree_extend: {blocks} of {blowup} blocks")
-    out = np.empty((columns, n * len(blocks)), np.uint64) if out is None else out
+    out = empty((columns, n * len(blocks))) if out is None else out
     _check_out(out, (columns, n * len(blocks)))
     shifts = [block_shift(log_n, log_blowup, b) * shift * inverse(GENERATOR) % P for b in blocks]
     at_once = max(1, (TABLE_BYTES // 2) // (8 * n))
@@ -229,16 +239,14 @@ def _fill_tables(start, stop, unit, radix, shifts, tables):
 
 
 @kernel
-def _interpolate(start, stop, values, table, radix, n_inverse, out):
-    scratch = np.empty(values.shape[1], np.uint64)
+def _interpolate(start, stop, values, table, radix, n_inverse, scratch, out):
     for c in range(start, stop):
         transform(values[c], scratch, table, radix)
         reverse_negate_scale(scratch, out[c], n_inverse)
 
 
 @kernel
-def _interpolate_reversed(start, stop, values, table, radix, scales, out):
-    scratch = np.empty(values.shape[1], np.uint64)
+def _interpolate_reversed(start, stop, values, table, radix, scales, scratch, out):
     for c in range(start, stop):
         reverse_order(values[c], scratch)
         transform(scratch, scratch, table, radix)
