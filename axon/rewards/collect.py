@@ -29,7 +29,7 @@ _PARALLEL_FROM = 4 * _CHUNK  # fewer are checked faster than processes start
 class Joined(NamedTuple):
     """One `join` of the pool, at its index."""
 
-    key: NodeKey
+    key: NodeKey | None  # None: left before this epoch; keeps its index and earns nothing
     account: Account
     binding: bytes  # Ed25519, see `axon.receipts.check_binding`
 
@@ -91,12 +91,7 @@ def collect(
     latest = [max(receipts, key=lambda receipt: receipt.sequence) for receipts in signed]
     rows = _rows(latest, guilty, torrent_blocks, refused)
 
-    keys = [
-        entry.key
-        if check_binding(entry.key, entry.binding, scope.chain_id, scope.pool, entry.account)
-        else None
-        for entry in joined
-    ]
+    keys = [_bound(entry, scope) for entry in joined]
     index: dict[NodeKey, int] = {}
     for number, key in enumerate(keys):
         if key is not None:
@@ -118,6 +113,14 @@ def collect(
         tuple(evidence),
         tuple(r.serialize() for r in rows),
     )
+
+
+def _bound(entry: Joined, scope: Scope) -> NodeKey | None:
+    """Return the key that really wants to be paid to this account."""
+    if entry.key is None:
+        return None
+    fine = check_binding(entry.key, entry.binding, scope.chain_id, scope.pool, entry.account)
+    return entry.key if fine else None
 
 
 def _merge(sources: Iterable[Iterable[bytes]], scope: Scope, refused: list[Refused]) -> list[list[Receipt]]:
