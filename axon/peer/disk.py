@@ -70,12 +70,12 @@ class DiskThreads:
             raise error[0]
         return result[0]
 
-    def close(self) -> None:
-        """End the threads once the jobs already submitted are done; blocks until then."""
+    def close(self, timeout: float | None = None) -> None:
+        """End the threads once the jobs already submitted are done; blocks until then, or for `timeout` s."""
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
-            thread.join()
+            thread.join(timeout)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -1,15 +1,19 @@
 """The extensions of one connection: handshake, metadata, peer exchange, receipts (BEP 9, 10, 11)."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import trio
 
 from axon import __version__
-from axon.bt.extended import UPLOAD_ONLY, UT_METADATA, UT_PEX, ExtendedHandshake
+from axon.bt.connection import State
+from axon.bt.extended import LT_DONTHAVE, UPLOAD_ONLY, UT_METADATA, UT_PEX, ExtendedHandshake
 from axon.bt.metadata import MetadataMessage, MetadataType, MetadataUpload
 from axon.bt.peer_id import client_name
 from axon.bt.pex import PexAddress, PexFlags, PexReceiver, PexSender
+from axon.bt.receipt_ext import EXTENSION
+from axon.peer import ledger
 from axon.peer.peerbook import Source
 
 if TYPE_CHECKING:
@@ -17,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EXTENSIONS", "REQQ", "Gossip"]
 
-EXTENSIONS = {UT_METADATA: 1, UT_PEX: 2, UPLOAD_ONLY: 3, "lt_donthave": 4, "axon": 5}
+EXTENSIONS = {UT_METADATA: 1, UT_PEX: 2, UPLOAD_ONLY: 3, LT_DONTHAVE: 4, EXTENSION: 5}
+_STARVED = 5.0  # seconds without credit before a peer is choked for it
 REQQ = 1000  # requests that we queue for a peer
 
 
@@ -31,6 +36,9 @@ class Gossip:
         self._pex_in = PexReceiver(now, allow_loopback=peer.link.is_local)
         self._pex_out = PexSender()
         self._served: MetadataUpload | None = None
+        self._served_all = False
+        self.receipts: ledger.Link | None = None
+        self._starved_since = 0.0
 
     @property
     def client(self) -> str:
@@ -47,7 +55,7 @@ class Gossip:
         if not swarm.exchanges_peers:
             del names[UT_PEX]
         if swarm.ledger is None:
-            del names["axon"]
+            del names[EXTENSION]
         content = swarm.content
         self._conn.extended_handshake(
             ExtendedHandshake(
@@ -60,6 +68,7 @@ class Gossip:
                 upload_only=True if content and content.picker.is_seed and not swarm.super_seeding else None,
             )
         )
+        self._open_receipts()
 
     def extensions(self, told: ExtendedHandshake) -> None:
         """The peer's extension handshake came."""
@@ -71,12 +80,16 @@ class Gossip:
             self._swarm.book.connected((peer.link.address[0], told.port))
         if told.your_ip:
             self._swarm.node.seen_as(ip_address(told.your_ip))
+        self._open_receipts()
         self._ask_metadata()
 
     def message(self, name: str, payload: bytes) -> None:
         """A message of one of our extensions came."""
         if name == UT_METADATA:
             self._metadata(payload)
+        elif name == EXTENSION:
+            if self.receipts is not None and self._swarm.ledger is not None:
+                self._swarm.ledger.receive(self.receipts, payload)
         elif name == UT_PEX and self._swarm.exchanges_peers:
             for (ip, port), _ in self._pex_in.received(payload, trio.current_time()).added:
                 self._swarm.book.add((str(ip), port), Source.PEX)
@@ -93,6 +106,8 @@ class Gossip:
 
     def bye(self) -> None:
         """The connection is closed."""
+        if self.receipts is not None and self._swarm.ledger is not None:
+            self._swarm.ledger.close_link(self.receipts)
         if self._swarm.metadata is not None:
             self._swarm.metadata.remove(self._peer)
 
@@ -101,11 +116,53 @@ class Gossip:
     @property
     def signs_receipts(self) -> bool:
         """Does the peer acknowledge what it gets?"""
-        return False
+        return self.receipts is not None and self.receipts.taken is not None
+
+    @property
+    def owes_receipts(self) -> bool:
+        """Are receipts under way, either way?"""
+        link = self.receipts
+        return link is not None and (
+            bool(link.pending) or (link.taken is not None and link.taken.sent.owed > 0)
+        )
 
     def credit(self, most: int) -> int:
         """How many blocks, at most `most`, the peer may get before it signs again."""
-        return most
+        link, book = self.receipts, self._swarm.ledger
+        if link is None or book is None:
+            return most
+        if not book.may_upload(link):
+            self._starved_since = self._starved_since or trio.current_time()
+            return 0
+        taken = link.taken
+        return most if taken is None else max(1, min(most, taken.limit - taken.sent.owed))
+
+    def is_starved(self, now: float) -> bool:
+        """Has the peer signed nothing for a while although it must, so that its slot is better used?"""
+        return self.credit(1) == 0 and now - self._starved_since > _STARVED
+
+    def sent(self, runs: Sequence[tuple[int, int, int]]) -> None:
+        """Blocks are going out: joined (piece, begin, length)."""
+        if self.receipts is not None and self._swarm.ledger is not None:
+            for index, begin, length in runs:
+                self._swarm.ledger.block_sent(self.receipts, index, begin, length)
+
+    def _open_receipts(self) -> None:
+        book, peer, conn = self._swarm.ledger, self._peer, self._conn
+        if book is None or self.receipts is not None or EXTENSION not in conn.peer_extensions:
+            return
+
+        def send(payload: bytes) -> None:
+            if EXTENSION in conn.peer_extensions and conn.state is not State.CLOSED:
+                conn.extended(EXTENSION, payload)
+                peer.link.flush()
+
+        self.receipts = book.link(send, resume=self._credited, hang_up=peer.link.close)
+
+    def _credited(self) -> None:
+        self._starved_since = 0.0
+        self._swarm.interest_changed(self._peer)
+        self._peer.link.wake()
 
     # -- metadata -------------------------------------------------------------------------------------------
 
@@ -135,8 +192,6 @@ class Gossip:
                 swarm.got_metadata(raw_info)
             else:
                 self._ask_metadata()
-
-    _served_all = False
 
 
 def pex_address(host: str, port: int) -> PexAddress:

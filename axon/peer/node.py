@@ -21,11 +21,14 @@ from axon.bt import events as ev
 from axon.bt.connection import PeerConnection
 from axon.bt.peer_id import make_peer_id
 from axon.errors import ConfigError, LocalProtocolError
+from axon.ids import Epoch, parse_account
+from axon.keys import NodeSecret
 from axon.peer.announcer import TrackerClient
 from axon.peer.config import Config
 from axon.peer.disk import DiskThreads
 from axon.peer.gossip import EXTENSIONS, REQQ
 from axon.peer.http import is_private
+from axon.peer.ledger import Ledger
 from axon.peer.peer import Peer
 from axon.peer.peerbook import Address
 from axon.peer.ratelimit import Bucket, Limits
@@ -34,13 +37,16 @@ from axon.peer.swarm import Swarm
 from axon.peer.udp import UdpTrackers
 from axon.peer.upload import BlockReader
 from axon.peer.wire import Link, tune
+from axon.receiptlog import ReceiptLog
+from axon.receipts import BLOCK_SIZE, Scope
 
 __all__ = ["Node", "show_address"]
 
 _SWEEP = 0.5  # seconds
 _DIAL_TIMEOUT = 10.0  # seconds
 _MAX_STRANGERS = 32  # incoming connections whose handshake is not complete
-_CLOSE_TIMEOUT = 4.0  # seconds for trackers, receipts and resume data when the program ends
+_SETTLE = 1.0  # seconds for the last receipts to leave
+_CLOSE_TIMEOUT = 3.5  # seconds for trackers, receipts and resume data when the program ends
 
 
 class Node:
@@ -79,6 +85,12 @@ class Node:
         self._error: BaseException | None = None
         self._failed = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._log: ReceiptLog | None = None
+        self._secret: NodeSecret | None = None
+        if not config.no_receipts:
+            parse_account(config.pool)
+            self._secret = NodeSecret.load_or_create(config.key_path)
+            self._log = ReceiptLog(config.data / "receipts.sqlite")
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -102,7 +114,9 @@ class Node:
                 async with trio.open_nursery() as nursery:
                     for swarm in self.swarms:
                         nursery.start_soon(swarm.close)
-            self.disk.close()
+            self.disk.close(1.0)
+            if self._log is not None:
+                self._log.close()
 
     def add(self, source: TorrentSource) -> Swarm:
         """Start a torrent.
@@ -199,10 +213,34 @@ class Node:
 
     async def settle(self) -> None:
         """Give the last receipts and `have`s a moment before the program ends."""
-        for swarm in self.swarms:
-            for peer in swarm.peers:
-                peer.link.flush()
-        await trio.sleep(0)
+        with trio.move_on_after(_SETTLE):
+            for swarm in self.swarms:
+                if swarm.ledger is not None and swarm.peers:
+                    await swarm.ledger.finish()
+            for swarm in self.swarms:
+                for peer in swarm.peers:
+                    peer.link.flush()
+            while any(peer.link.busy for swarm in self.swarms for peer in swarm.peers):
+                await trio.sleep(0.02)
+
+    def ledger(self, swarm: Swarm) -> Ledger | None:
+        """Make the receipts' ledger of a torrent; None if there are to be none."""
+        if self._log is None or self._secret is None or swarm.metainfo is None:
+            return None
+        metainfo = swarm.metainfo
+        scope = Scope(
+            self.config.chain_id,
+            parse_account(self.config.pool),
+            metainfo.handshake_hashes[0],
+            Epoch(self.config.epoch),
+        )
+        return Ledger(
+            self._log,
+            self._secret,
+            scope,
+            num_pieces=metainfo.num_pieces,
+            piece_blocks=lambda index: -(-metainfo.piece_size(index) // BLOCK_SIZE),
+        )
 
     @property
     def crowded(self) -> bool:

@@ -48,6 +48,7 @@ class Peer:
         self._look = Rate(now, 0.0)
         self.connected_at = now
         self.unchoked_at = 0.0
+        self.useless_since = now  # both ends are seeds
         self.joined = self.dry = False
         self._arrived = 0
         self._buffer: bytearray | None = None
@@ -197,7 +198,7 @@ class Peer:
             self.conn.cancel(index, begin)
         self.swarm.stir()
 
-    def candidate(self) -> Candidate["Peer"]:
+    def candidate(self, now: float) -> Candidate["Peer"]:
         """What the choker needs to know."""
         conn = self.conn
         return Candidate(
@@ -210,7 +211,7 @@ class Peer:
             unchoked_at=self.unchoked_at,
             snubbing=conn.snubbed,
             upload_only=conn.upload_only,
-            may_upload=self.gossip.credit(1) > 0,
+            may_upload=not self.gossip.is_starved(now),
             preferred=self.gossip.signs_receipts,
         )
 

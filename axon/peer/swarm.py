@@ -27,10 +27,12 @@ from axon.peer.content import Content
 from axon.peer.gossip import pex_address, pex_flags
 from axon.peer.http import is_private
 from axon.peer.layers import LayerFetch
+from axon.peer.ledger import Ledger
 from axon.peer.peer import Peer
 from axon.peer.peerbook import Address, PeerBook, Source
 from axon.peer.ratelimit import Bucket, Limits
 from axon.peer.source import TorrentSource
+from axon.peer.upload import joined
 
 if TYPE_CHECKING:
     from axon.peer.node import Node
@@ -40,7 +42,7 @@ __all__ = ["Swarm"]
 
 _ENOUGH = 40  # peers; with fewer the trackers are asked more often, and peers are dialled
 _SYNC = 5.0  # seconds between two writes of the resume data
-_RECENT = 60.0  # seconds for which a peer that we left is not dialled again
+_LAST_RECEIPTS = 5.0  # seconds that two seeds stay connected for the receipts still under way
 
 
 class Swarm:
@@ -75,7 +77,7 @@ class Swarm:
         config = node.config
         self.down = Limits(Bucket(config.torrent_max_down), node.down_bucket)
         self.up = Limits(Bucket(config.torrent_max_up), node.up_bucket)
-        self.ledger = None
+        self.ledger: Ledger | None = None
         self.super_seeding = False
         self.paused = False
         self.error: str | None = None
@@ -171,9 +173,14 @@ class Swarm:
                 self.pause(str(error))
                 self.node.torrent_failed(self, str(error))
                 return
+            self.ledger = self.node.ledger(self)
+            if self.ledger is not None:
+                nursery.start_soon(self.ledger.run)
             self.node.opened(self)
             for peer in list(self.peers):
-                peer.join()
+                peer.link.guard(peer.join)
+                peer.link.guard(peer.gossip.hello)
+                peer.link.flush()
             if self.content.picker.complete:
                 self._complete()
             if not self.ready.is_set():
@@ -245,8 +252,6 @@ class Swarm:
 
     def peer_has_changed(self, peer: Peer, index: int | None = None) -> None:
         """A peer has more than before."""
-        if peer.conn.peer_is_seed and self.content is not None and self.content.picker.is_seed:
-            peer.link.close("both are seeds")
 
     def interest_changed(self, peer: Peer) -> None:
         """A peer became interested in us, or ceased to be: fill free slots at once, re-choose soon."""
@@ -287,6 +292,7 @@ class Swarm:
             for request in requests:
                 conn.reject(*request)
             return [], 0
+        peer.gossip.sent(joined(requests))
         parts: list[bytes | memoryview] = []
         at = 0
         for index, begin, length in requests:
@@ -311,6 +317,8 @@ class Swarm:
             index = piece.index
             culprits = content.assembly.verified(piece)
             content.verified(index)
+            if self.ledger is not None:
+                self._acknowledge(piece)
             self.verified += len(piece.view)
             for peer in self.peers:
                 have = peer.conn.peer_have
@@ -328,6 +336,16 @@ class Swarm:
             self._complete()
         else:
             self._refill_dry()
+
+    def _acknowledge(self, piece: PieceBuffer[Peer]) -> None:
+        assert self.ledger is not None
+        contributions = {
+            peer.gossip.receipts: blocks
+            for peer, blocks in piece.contributors().items()
+            if peer.gossip.receipts is not None
+        }
+        if contributions:
+            self.ledger.piece_verified(piece.index, contributions)
 
     def _not_stored(self, piece: PieceBuffer[Peer], error: BaseException) -> None:
         if not isinstance(error, StorageError | MetainfoError):
@@ -361,7 +379,6 @@ class Swarm:
         for peer in list(self.peers):
             peer.update_interest()
             peer.link.flush()
-            self.peer_has_changed(peer)
         self.node.completed(self)
 
     # -- now and then ---------------------------------------------------------------------------------------
@@ -385,13 +402,17 @@ class Swarm:
 
     def _sweep_peer(self, peer: Peer, now: float) -> None:
         peer.link.guard(lambda: peer.sweep(now))
+        if not (self.content is not None and self.content.picker.is_seed and peer.conn.peer_is_seed):
+            peer.useless_since = now
+        elif now - peer.useless_since > (_LAST_RECEIPTS if peer.gossip.owes_receipts else 0.0):
+            peer.link.close("both are seeds")
         self.ask_layers(peer)
 
     def _rechoke(self, now: float) -> None:
         if self.paused:
             return
         seeding = self.content is not None and self.content.picker.complete
-        changes = self.choker.rechoke([peer.candidate() for peer in self.peers], now, seeding=seeding)
+        changes = self.choker.rechoke([peer.candidate(now) for peer in self.peers], now, seeding=seeding)
         for peer in changes.choke:
             peer.conn.choke()
             peer.link.flush()

@@ -9,6 +9,7 @@ from axon.peer.config import Config
 from axon.peer.node import Node
 from axon.peer.progress import Reporter
 from axon.peer.source import TorrentSource, select_files
+from axon.peer.swarm import Swarm
 
 __all__ = ["run_transfer"]
 
@@ -71,16 +72,16 @@ class _Session:
             await nursery.start(node.run)
             swarms = [node.add(source) for source in sources]
             nursery.start_soon(self._progress, node)
-            nursery.start_soon(self._wait_done, node, swarms)
+            nursery.start_soon(self._wait_done, swarms)
             await self._stop.wait()
+            await node.settle()
             nursery.cancel_scope.cancel()
 
-    async def _wait_done(self, node: Node, swarms: list) -> None:  # type: ignore[type-arg]
+    async def _wait_done(self, swarms: list[Swarm]) -> None:
         for swarm in swarms:
             await swarm.done.wait()
         self._complete = True
         if not self._stays:
-            await node.settle()
             self._stop.set()
 
     def _event(self, event: str, facts: dict[str, object]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from axon.errors import StorageError
 from axon.peer.disk import DiskThreads
 
-__all__ = ["BlockReader", "Run"]
+__all__ = ["BlockReader", "Run", "joined"]
 
 Run = tuple[int, int, int]  # file descriptor, offset in the file, bytes
 Block = tuple[int, int, int]  # piece, offset in the piece, bytes
@@ -59,7 +59,7 @@ class BlockReader:
         """
         missing: list[tuple[Run, memoryview]] = []
         at = 0
-        for index, begin, length in _joined(blocks):
+        for index, begin, length in joined(blocks):
             for fd, offset, size in runs(index, begin, length):
                 view = into[at : at + size]
                 at += size
@@ -82,14 +82,15 @@ class BlockReader:
             return 0
 
 
-def _joined(blocks: Sequence[Block]) -> list[Block]:
-    joined: list[Block] = []
+def joined(blocks: Sequence[Block]) -> list[Block]:
+    """Make one run of blocks that follow one another in a piece."""
+    runs: list[Block] = []
     for index, begin, length in blocks:
-        if joined and joined[-1][0] == index and joined[-1][1] + joined[-1][2] == begin:
-            joined[-1] = (index, joined[-1][1], joined[-1][2] + length)
+        if runs and runs[-1][0] == index and runs[-1][1] + runs[-1][2] == begin:
+            runs[-1] = (index, runs[-1][1], runs[-1][2] + length)
         else:
-            joined.append((index, begin, length))
-    return joined
+            runs.append((index, begin, length))
+    return runs
 
 
 def _read_all(missing: Sequence[tuple[Run, memoryview]]) -> None:

@@ -105,6 +105,11 @@ class Link:
         finally:
             self.sock.close()
 
+    @property
+    def busy(self) -> bool:
+        """Are there bytes that the socket has not taken yet?"""
+        return bool(self._rest) or self.conn.has_data_to_send
+
     def close(self, because: str) -> None:
         """Hang up soon; the first reason stays."""
         if self.closed_because is None:
