@@ -93,6 +93,16 @@ class Bitfield:
         self.count -= 1
         return True
 
+    def update(self, other: "Bitfield") -> list[int]:
+        """Put all of another set of the same size in; the pieces that were not there."""
+        new = int.from_bytes(other._bits, "big") & ~int.from_bytes(self._bits, "big")
+        gained = Bitfield(self.size)
+        gained._bits[:] = new.to_bytes(len(self._bits), "big")
+        pieces = list(gained)
+        for index in pieces:
+            self.add(index)
+        return pieces
+
     def offers(self, mine: "Bitfield") -> bool:
         """Is there a piece here that `mine` lacks?"""
         here = int.from_bytes(self._bits, "big")

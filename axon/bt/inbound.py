@@ -159,6 +159,7 @@ class Inbound(Reactions):
         if stop > end:
             self._buffer.need(4 + length)
             return at
+        self._late = self.state is State.OPEN
         self.state = after
         self._timers.heard()
         HANDLERS[kind](self, view[at + 5 : stop])

@@ -61,6 +61,29 @@ class PeerPieces:
         else:
             self.have = self._read(whole, self.num_pieces)
 
+    def update(self, whole: memoryview | bool) -> list[int]:
+        """Take a bitfield or have-all (True) that came late; the pieces new in it.
+
+        Those missing from it are not lost.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If its size is not that of the torrent, or of the bitfield before.
+        """
+        if self.have is not None:
+            return self.have.update(self._read(whole, self.have.size))
+        if isinstance(whole, bool):
+            self._early, self._early_changes = True, {}
+        elif isinstance(self._early, bytes):
+            if len(whole) != len(self._early):
+                raise RemoteProtocolError(f"bitfield: {len(whole)} bytes, want {len(self._early)} as before")
+            both = int.from_bytes(self._early, "big") | int.from_bytes(whole, "big")
+            self._early = both.to_bytes(len(whole), "big")
+        elif self._early is not True:
+            self._early = bytes(whole)
+        return []
+
     def set_num_pieces(self, num_pieces: int) -> None:
         """Judge what was told before.
 

@@ -58,6 +58,7 @@ class PeerState:
                 self._reserved |= bit
         self._agreed = Reserved.NONE
         self._told_have = False
+        self._late = False  # is it too late for the peer's first have-set?
         self._is_v2 = v2
         self._names = {number: name for name, number in (extensions or {}).items()}
         self._on_block = on_block

@@ -29,7 +29,7 @@ class Reactions(PeerState):
             self._flaps, self._flap_minute = 0, self._timers.now
         self._flaps += 1
         if self._flaps > _MAX_FLAPS:
-            raise RemoteProtocolError(f"choke: {self._flaps} changes of mind in a minute")
+            raise RemoteProtocolError(f"connection: {self._flaps} changes of mind in a minute")
 
     def _choke_received(self, body: memoryview) -> None:
         if self.peer_choking:
@@ -64,12 +64,18 @@ class Reactions(PeerState):
             self._events.append(ev.PeerHas(index))
 
     def _bitfield_received(self, body: memoryview) -> None:
-        self._pieces.tell(body)
-        self._events.append(ev.PeerHasSet())
+        self._whole_received(body)
 
     def _have_all_received(self, body: memoryview) -> None:
-        self._pieces.tell(True)
-        self._events.append(ev.PeerHasSet())
+        self._whole_received(True)
+
+    def _whole_received(self, whole: memoryview | bool) -> None:
+        if self._late:
+            self._flap()
+            self._events += [ev.PeerHas(index) for index in self._pieces.update(whole)]
+        else:
+            self._pieces.tell(whole)
+            self._events.append(ev.PeerHasSet())
 
     def _have_none_received(self, body: memoryview) -> None:
         self._pieces.tell(False)

@@ -28,7 +28,9 @@ def _table() -> dict[tuple[State, MessageId], State]:
     single = [m.HAVE, m.REQUEST, m.CANCEL, m.SUGGEST, m.REJECT, m.ALLOWED_FAST]
     table = {(State.FIRST, kind): State.FIRST for kind in neutral}
     table |= {(State.FIRST, kind): State.OPEN for kind in [*whole, *single]}
-    table |= {(State.OPEN, kind): State.OPEN for kind in [*neutral, *single, m.PIECE]}
+    # Against BEP 3 and 6 aria2 tells many new pieces by a late bitfield or have-all, if that is shorter.
+    late = [m.BITFIELD, m.HAVE_ALL]
+    table |= {(State.OPEN, kind): State.OPEN for kind in [*neutral, *single, *late, m.PIECE]}
     return table
 
 

@@ -44,6 +44,14 @@ def test_offers_means_a_piece_there_and_not_here(a, b):
     assert Bitfield(size, a[1]).offers(Bitfield(size, b[1])) == bool(a[1] - b[1])
 
 
+@given(sets, sets)
+def test_update_is_union_and_tells_what_is_new(a, b):
+    size = max(a[0], b[0])
+    bits = Bitfield(size, a[1])
+    assert bits.update(Bitfield(size, b[1])) == sorted(b[1] - a[1])
+    assert set(bits) == a[1] | b[1] and bits.count == len(a[1] | b[1])
+
+
 def test_the_first_piece_is_the_highest_bit():
     assert Bitfield(10, [0, 9]).to_bytes() == b"\x80\x40"
     assert Bitfield.full(10).to_bytes() == b"\xff\xc0"

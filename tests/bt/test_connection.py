@@ -129,7 +129,7 @@ def test_every_message_in_every_state_does_what_the_table_says(state, kind):
 
 def test_the_table_knows_two_states_and_keeps_the_have_set_for_the_first():
     assert {state for state, _ in NEXT} == {State.FIRST, State.OPEN}
-    whole = {MessageId.BITFIELD, MessageId.HAVE_ALL, MessageId.HAVE_NONE}
+    whole = {MessageId.HAVE_NONE}
     assert set(MessageId) - {kind for state, kind in NEXT if state is State.OPEN} == whole
     assert set(MessageId) - {kind for state, kind in NEXT if state is State.FIRST} == {MessageId.PIECE}
 
@@ -345,15 +345,12 @@ def test_a_bitfield_of_wrong_size_is_refused(bits):
         connect(msg.BitfieldMessage(bits))
 
 
-def test_spare_bits_late_and_second_have_sets_are_refused():
+def test_spare_bits_and_a_late_have_none_are_refused():
     with pytest.raises(RemoteProtocolError, match="spare bits"):
         connect(msg.BitfieldMessage(b"\xff\xff"))
-    for first, second in product(
-        [msg.Have(0), msg.HaveAll(), msg.HaveNone(), msg.BitfieldMessage(bytes(2))],
-        [msg.HaveAll(), msg.HaveNone(), msg.BitfieldMessage(bytes(2))],
-    ):
-        with pytest.raises(RemoteProtocolError, match="not welcome"):
-            connect(first, second)
+    for first in [msg.Have(0), msg.HaveAll(), msg.HaveNone(), msg.BitfieldMessage(bytes(2))]:
+        with pytest.raises(RemoteProtocolError, match="have none: not welcome in state open"):
+            connect(first, msg.HaveNone())
 
 
 @pytest.mark.parametrize("message", [msg.Have(PIECES), msg.Suggest(PIECES), msg.AllowedFast(2**32 - 1)])
@@ -368,6 +365,38 @@ def test_a_have_counts_once():
     assert list(conn.peer_have) == [3]
     conn.receive(b"".join(to_frame(msg.Have(i)) for i in range(PIECES)), 1.0)
     assert conn.peer_is_seed
+
+
+def late(*pieces):
+    return to_frame(msg.BitfieldMessage(Bitfield(PIECES, pieces).to_bytes()))
+
+
+def test_a_late_bitfield_adds_pieces():  # as aria2 sends it
+    conn = connect(msg.HaveNone(), msg.Have(2))
+    assert conn.receive(late(1, 2, 3), 1.0) == [ev.PeerHas(1), ev.PeerHas(3)]
+    assert conn.receive(late(9), 1.0) == [ev.PeerHas(9)]
+    assert list(conn.peer_have) == [1, 2, 3, 9]
+    assert len(conn.receive(to_frame(msg.HaveAll()), 1.0)) == PIECES - 4 and conn.peer_is_seed
+    with pytest.raises(RemoteProtocolError, match="spare bits"):
+        conn.receive(to_frame(msg.BitfieldMessage(b"\xff\xff")), 1.0)
+    conn = connect(msg.HaveNone())
+    with pytest.raises(RemoteProtocolError, match="changes of mind"):
+        conn.receive(late(1) * 1000, 1.0)
+
+
+def test_a_late_bitfield_before_the_metadata_adds_pieces_too():
+    for first in (msg.HaveNone(), msg.BitfieldMessage(b"\x80\x00"), msg.Have(0)):
+        conn = connect(first, num_pieces=None)
+        assert conn.receive(late(5), 1.0) == []
+        conn.set_num_pieces(PIECES)
+        assert list(conn.peer_have) == ([5] if first == msg.HaveNone() else [0, 5])
+    for first, second in [(msg.HaveAll(), late(5)), (msg.Have(5), to_frame(msg.HaveAll()))]:
+        conn = connect(first, num_pieces=None)
+        conn.receive(second, 1.0)
+        assert conn.peer_is_seed
+    conn = connect(msg.BitfieldMessage(b"\x80\x00"), num_pieces=None)
+    with pytest.raises(RemoteProtocolError, match="3 bytes, want 2 as before"):
+        conn.receive(to_frame(msg.BitfieldMessage(bytes(3))), 1.0)
 
 
 def test_without_metadata_a_have_set_is_kept_and_judged_later():
