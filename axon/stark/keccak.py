@@ -15,10 +15,21 @@ from axon.stark.cpu import in_ranges
 from axon.stark.field import Vector
 from axon.stark.jit import kernel
 from axon.stark.keccak_f import FIRST_PAD, LAST_PAD, RATE, bswap8, keccak_f, keccak_f1, swap_bytes
-from axon.stark.lanes import LANES, gather_groups, load8, load8c, splat8, store8, store_digests, xor8
+from axon.stark.lanes import (
+    LANES,
+    gather_groups,
+    load8,
+    load8c,
+    prefetch8c,
+    splat8,
+    store8,
+    store_digests,
+    xor8,
+)
 
 __all__ = ["hash_leaves", "hash_rows", "keccak256"]
 
+_AHEAD = 64  # rows: so many columns are too many streams for the hardware to run ahead of
 _GRAIN = 512  # hashes below which a second thread does not pay
 
 
@@ -132,33 +143,39 @@ def _hash_columns(start, stop, matrix, salt, group, out):
     flat = matrix.reshape(-1)
     positions = matrix.shape[1]
     for i in range(start, stop, LANES):
-        for w in range(25):
-            store8(state, w * LANES, zero)
         for c in range(columns if group > 1 else 0):
-            at, words = c * positions + i * group, leaf[c * group * LANES :]
+            start_of, words = c * positions + i * group, leaf[c * group * LANES :]
             if group == 2:
-                gather_groups(flat, at, words, 2)
+                gather_groups(flat, start_of, words, 2)
             elif group == 4:
-                gather_groups(flat, at, words, 4)
+                gather_groups(flat, start_of, words, 4)
             elif group == 8:
-                gather_groups(flat, at, words, 8)
+                gather_groups(flat, start_of, words, 8)
             else:
-                gather_groups(flat, at, words, 16)
-        filled = 0
-        for w in range(columns * group + salts):
-            if w >= columns * group:
-                v = load8c(salt, w - columns * group, i)
-            elif group == 1:
-                v = load8c(matrix, w, i)
-            else:  # word j of column c lies at c * group + j
-                j, c = divmod(w, columns)
-                v = load8(leaf, (c * group + j) * LANES)
-            store8(state, filled, xor8(load8(state, filled), bswap8(v)))
-            filled += LANES
-            if filled == RATE * LANES:
-                keccak_f(state)
-                filled = 0
-        store8(state, filled, xor8(load8(state, filled), first))
-        store8(state, (RATE - 1) * LANES, xor8(load8(state, (RATE - 1) * LANES), last))
-        keccak_f(state)
+                gather_groups(flat, start_of, words, 16)
+        at, total = 0, columns * group + salts
+        while at <= total:  # a leaf that fills its last block is followed by one of padding only
+            end = min(at + RATE, total)
+            for w in range(at, end):
+                if w >= columns * group:
+                    v = load8c(salt, w - columns * group, i)
+                elif group == 1:
+                    v = load8c(matrix, w, i)
+                    prefetch8c(matrix, w, i + _AHEAD)
+                else:  # word j of column c lies at c * group + j
+                    j, c = divmod(w, columns)
+                    v = load8(leaf, (c * group + j) * LANES)
+                v = bswap8(v)
+                if at:
+                    v = xor8(v, load8(state, (w - at) * LANES))
+                store8(state, (w - at) * LANES, v)
+            if not at:
+                for w in range(end, 25):
+                    store8(state, w * LANES, zero)
+            if end - at < RATE:
+                here = (end - at) * LANES
+                store8(state, here, xor8(load8(state, here), first))
+                store8(state, (RATE - 1) * LANES, xor8(load8(state, (RATE - 1) * LANES), last))
+            keccak_f(state)
+            at += RATE
         store_digests(out, i, state)

@@ -50,6 +50,7 @@ __all__ = [
     "next8",
     "next8c",
     "or8",
+    "prefetch8c",
     "reverse_bits",
     "shift_left8",
     "shift_right8",
@@ -139,6 +140,24 @@ def store8(typing, row, i, value):
         return context.get_dummy_value()
 
     return types.void(row, types.intp, v8), codegen
+
+
+@intrinsic
+def prefetch8c(typing, matrix, c, i):
+    """Fetch the cache line of matrix[c, i]; any i, even past the end."""
+    check_array(matrix, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = pointer(context, Lanes(builder, LANES), signature.args[0], *args)
+        address = builder.bitcast(place, ir.IntType(8).as_pointer())
+        i32 = ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [address.type, i32, i32, i32]), "llvm.prefetch.p0"
+        )
+        builder.call(function, [address, i32(0), i32(3), i32(1)])  # to read, keep, data
+        return context.get_dummy_value()
+
+    return types.void(matrix, types.intp, types.intp), codegen
 
 
 @intrinsic
