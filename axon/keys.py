@@ -59,8 +59,8 @@ class NodeSecret:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             secret = cls.generate()
-            partial = path.with_name(f".{path.name}.{os.getpid()}")
-            fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            partial = path.with_name(f".{path.name}.{os.urandom(8).hex()}")  # threads race as well
+            fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(fd, "w", encoding="ascii") as file:
                 file.write(secret.seed().hex() + "\n")
                 file.flush()

@@ -1,0 +1,210 @@
+"""The two sides of a ledger: what counts, and what is refused with which code (HOSTILE 21)."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axon.bt.tally import MAX_ACK_BYTES, START_CREDIT, Given, SentBlocks, Taken
+from axon.errors import ReceiptError
+from axon.ids import Account, Epoch, InfoHash, NodeKey, PieceIndex
+from axon.keys import NodeSecret
+from axon.receipts import BLOCK_SIZE, LedgerId, PieceAck, Receipt, Reject, Scope
+
+DOWNLOADER, UPLOADER = NodeSecret(b"\x01" * 32), NodeSecret(b"\x02" * 32)
+SCOPE = Scope(1, Account(b"\x11" * 20), InfoHash(b"\x22" * 20), Epoch(3))
+LEDGER = LedgerId(SCOPE, DOWNLOADER.public, UPLOADER.public)
+PIECES, BLOCKS = 1000, 8
+
+Signed = tuple[Receipt, list[PieceAck]]
+
+
+def sides(*, resumed: bool = False) -> tuple[Given, Taken]:
+    return Given(LEDGER), Taken(LEDGER, SentBlocks(), PIECES, lambda index: BLOCKS, resumed=resumed)
+
+
+def sign(given: Given, pieces: dict[int, frozenset[int]]) -> Signed:
+    written = given.acknowledge(pieces, 1_700_000_000)
+    assert written is not None
+    return written[0].signed(DOWNLOADER), written[1]
+
+
+def exchange(given: Given, taken: Taken, index: int, blocks: int = BLOCKS) -> Signed:
+    taken.sent.add(index, 0, blocks * BLOCK_SIZE)
+    receipt, acks = sign(given, {index: frozenset(range(blocks))})
+    assert taken.judge(receipt, acks)
+    taken.commit(acks)
+    return receipt, acks
+
+
+def refusal(taken: Taken, receipt: Receipt, acks: list[PieceAck]) -> int:
+    before = taken.blocks, taken.last, taken.sent.owed
+    with pytest.raises(ReceiptError) as caught:
+        taken.judge(receipt, acks)
+    assert (taken.blocks, taken.last, taken.sent.owed) == before
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"chain_id": 2}, Reject.SCOPE),
+        ({"pool": Account(b"\x12" * 20)}, Reject.SCOPE),
+        ({"info_hash": InfoHash(b"\x23" * 20)}, Reject.SCOPE),
+        ({"epoch": Epoch(4)}, Reject.SCOPE),
+        ({"uploader": NodeKey(b"\x09" * 32)}, Reject.PARTY),
+        ({"sequence": 1}, Reject.EQUIVOCATION),
+        ({"blocks": 1, "sequence": 9}, Reject.EQUIVOCATION),  # a lower count
+        ({"blocks": BLOCKS + 1}, Reject.COUNT),  # fewer than the acks make
+        ({"root": bytes(32)}, Reject.ROOT),
+        ({"piece": PieceIndex(0)}, Reject.ROOT),
+    ],
+)
+def test_changed_receipt_is_refused_with_its_reason(change: dict[str, object], code: Reject) -> None:
+    given, taken = sides()
+    exchange(given, taken, 0)
+    taken.sent.add(1, 0, BLOCKS * BLOCK_SIZE)
+    receipt, acks = sign(given, {1: frozenset(range(BLOCKS))})
+    wrong = replace(receipt, **change).signed(DOWNLOADER)  # type: ignore[arg-type]
+    assert refusal(taken, wrong, acks) == code
+    if code is Reject.EQUIVOCATION:
+        assert taken.evidence is not None and taken.evidence.holds()
+        assert taken.exhausted and taken.limit == 0
+    else:
+        assert taken.judge(receipt, acks)
+
+
+def test_wrong_signature_is_no_evidence() -> None:
+    given, taken = sides()
+    receipt, acks = exchange(given, taken, 0)
+    forged = replace(receipt, root=bytes(32))  # still with the signature of the true one
+    assert refusal(taken, forged, acks) == Reject.SIGNATURE
+    assert taken.evidence is None
+
+
+def test_replayed_receipt_is_refused_and_the_same_one_again_is_not_counted() -> None:
+    given, taken = sides()
+    first = exchange(given, taken, 0)
+    second = exchange(given, taken, 1)
+    assert refusal(taken, *first) == Reject.SEQUENCE
+    assert not taken.judge(*second)
+    assert taken.counted == 2 * BLOCKS
+
+
+def test_blocks_never_sent_are_refused() -> None:
+    given, taken = sides()
+    taken.sent.add(0, 0, 2 * BLOCK_SIZE)
+    assert refusal(taken, *sign(given, {0: frozenset(range(3))})) == Reject.COUNT
+    given, _ = sides()
+    assert taken.judge(*sign(given, {0: frozenset(range(2))}))
+
+
+def test_piece_or_block_beyond_the_torrent_is_refused() -> None:
+    for piece, block in ((PIECES, 0), (0, BLOCKS)):
+        given, taken = sides(resumed=True)
+        assert refusal(taken, *sign(given, {piece: frozenset([block])})) == Reject.SET_RULE
+
+
+def test_block_acknowledged_in_one_epoch_does_not_count_in_the_next() -> None:
+    given, taken = sides()
+    exchange(given, taken, 0)
+    later = LedgerId(SCOPE._replace(epoch=Epoch(4)), *LEDGER[1:])
+    again = Taken(later, taken.sent, PIECES, lambda index: BLOCKS)
+    assert refusal(again, *sign(Given(later), {0: frozenset([3])})) == Reject.COUNT
+
+
+def test_gap_is_told_from_a_lie() -> None:
+    given, taken = sides()
+    for index in (0, 1):
+        taken.sent.add(index, 0, BLOCKS * BLOCK_SIZE)
+    lost = sign(given, {0: frozenset(range(BLOCKS))})
+    second = sign(given, {1: frozenset(range(BLOCKS))})
+    assert not taken.judge(*second)
+    assert taken.judge(*lost)
+    assert taken.judge(*second)
+
+
+def test_uploader_that_was_killed_believes_one_credit_and_no_more() -> None:
+    given, taken = sides(resumed=True)
+    pieces = {index: frozenset(range(BLOCKS)) for index in range(33)}
+    assert refusal(taken, *sign(given, pieces)) == Reject.COUNT  # 264 blocks, 256 are believed
+    given, _ = sides()
+    assert taken.judge(*sign(given, {0: frozenset(range(BLOCKS))}))
+
+
+def test_credit_starts_small_doubles_when_paid_and_grows_by_two_percent() -> None:
+    given, taken = sides()
+    assert taken.limit == START_CREDIT == 64
+    limits = []
+    for index in range(200):
+        exchange(given, taken, index)
+        limits.append(taken.limit)
+    assert limits[6] == 64 + 1
+    assert limits[7] == 128 + 1
+    assert limits[23] == 256 + 3
+    assert limits[199] == 256 + 200 * BLOCKS // 50
+
+
+def test_credit_is_never_less_than_two_pieces() -> None:
+    taken = Taken(LEDGER, SentBlocks(), 4, lambda index: 1024)
+    assert taken.limit == 2048
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.sets(st.integers(0, BLOCKS - 1), min_size=1)), max_size=30),
+    st.randoms(use_true_random=False),
+)
+def test_no_block_counts_twice_and_none_that_was_not_sent(
+    verified: list[tuple[int, set[int]]], rng: object
+) -> None:
+    given, taken = sides()
+    sent: set[tuple[int, int]] = set()
+    for index, blocks in verified:
+        for block in blocks:
+            taken.sent.add(index, block * BLOCK_SIZE)
+            sent.add((index, block))
+        written = given.acknowledge({index: frozenset(blocks)}, 0)
+        if written is not None:
+            taken.judge(written[0].signed(DOWNLOADER), written[1])
+            taken.commit(written[1])
+    assert taken.counted == given.blocks == taken.blocks <= len(sent)
+    assert taken.sent.owed == sum(len(blocks) for _, blocks in verified) - taken.counted
+
+
+def test_large_sets_are_split_over_receipts() -> None:
+    given = Given(LEDGER)
+    pieces = {index: frozenset([65535]) for index in range(5)}  # 8 KiB of bitmap each
+    sizes = []
+    while pieces:
+        _, acks = sign(given, pieces)
+        sizes.append(sum(len(ack.serialize()) for ack in acks))
+    assert len(sizes) == 5
+    assert max(sizes) <= MAX_ACK_BYTES
+
+
+def test_given_that_does_not_fit_its_log_signs_nothing() -> None:
+    given = Given(LEDGER)
+    last, acks = sign(given, {0: frozenset([1])})
+    assert Given(LEDGER, last, acks).usable
+    assert not Given(LEDGER, last, []).usable
+    assert not Given(LEDGER, last, [PieceAck(PieceIndex(0), frozenset([2]))]).usable
+
+
+def test_runs_count_every_block_they_touch() -> None:
+    sent = SentBlocks()
+    sent.add(5, BLOCK_SIZE, 3 * BLOCK_SIZE)
+    sent.add(5, 6 * BLOCK_SIZE, 1)
+    assert (sent.masks, sent.owed) == ({5: 0b1001110}, 4)
+
+
+def test_unpaid_blocks_are_written_off_slowly() -> None:
+    sent = SentBlocks()
+    sent.forgive(100.0)
+    sent.add(0, 0, 4 * BLOCK_SIZE)
+    sent.forgive(114.0)
+    assert sent.owed == 4
+    sent.forgive(131.0)
+    assert sent.owed == 2
+    sent.forgive(1e6)
+    assert sent.owed == 0
