@@ -200,6 +200,28 @@ class HttpConnection:
         HttpError
             For anything but a complete answer.
         """
+        return await self._exchange("GET", url, b"", limit, headers, keep_alive)
+
+    async def post(self, url: str, body: bytes, *, limit: int) -> Response:
+        """Send one POST of octets and read its whole answer of at most `limit` bytes.
+
+        Raises
+        ------
+        HttpError
+            For anything but a complete answer.
+        """
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
+        return await self._exchange("POST", url, body, limit, headers, keep_alive=True)
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        limit: int,
+        headers: Mapping[str, str] | None,
+        keep_alive: bool,
+    ) -> Response:
         parts = _split(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         host = parts.netloc.rpartition("@")[2]
@@ -209,12 +231,12 @@ class HttpConnection:
             "Accept-Encoding": "gzip",
             "Connection": "keep-alive" if keep_alive else "close",
         } | dict(headers or {})
-        text = f"GET {target} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()) + "\r\n"
+        text = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()) + "\r\n"
         if any(char <= " " or char > "~" for char in target + host):
             raise HttpError(f"URL with a space or control character: {url!r}")
         self.alive = False  # until the answer is read to its end
         try:
-            await self._stream.send_all(text.encode("latin-1"))
+            await self._stream.send_all(text.encode("latin-1") + body)
             return await self._answer(url, limit, keep_alive)
         except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError) as error:
             raise HttpError(f"connection lost: {error.__cause__ or error}") from error

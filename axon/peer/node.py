@@ -33,6 +33,7 @@ from axon.peer.peer import Peer
 from axon.peer.peerbook import Address
 from axon.peer.ratelimit import Bucket, Limits
 from axon.peer.source import TorrentSource
+from axon.peer.submitter import Submitter
 from axon.peer.swarm import Swarm
 from axon.peer.udp import UdpTrackers
 from axon.peer.upload import BlockReader
@@ -241,6 +242,13 @@ class Node:
             num_pieces=metainfo.num_pieces,
             piece_blocks=lambda index: -(-metainfo.piece_size(index) // BLOCK_SIZE),
         )
+
+    def submitter(self, swarm: Swarm) -> Submitter | None:
+        """Make what hands a torrent's receipts to its trackers; None if there are no receipts."""
+        if self._log is None or swarm.metainfo is None:
+            return None
+        urls = [state.url for state in swarm.announcer.trackers]
+        return Submitter(self._log, swarm.metainfo.handshake_hashes[0], urls, self.emit)
 
     @property
     def crowded(self) -> bool:

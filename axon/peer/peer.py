@@ -119,6 +119,8 @@ class Peer:
         if blocks != self._arrived:
             self.window.arrived(blocks - self._arrived)
             self._arrived = blocks
+            if not self.swarm.started:
+                self.swarm.begin()
         if 4 * len(self.conn.outstanding) <= 3 * self.window.size and not self.dry:
             self.refill(trio.current_time())
 

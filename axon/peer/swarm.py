@@ -32,6 +32,7 @@ from axon.peer.peer import Peer
 from axon.peer.peerbook import Address, PeerBook, Source
 from axon.peer.ratelimit import Bucket, Limits
 from axon.peer.source import TorrentSource
+from axon.peer.submitter import Submitter
 from axon.peer.upload import joined
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ class Swarm:
         self.down = Limits(Bucket(config.torrent_max_down), node.down_bucket)
         self.up = Limits(Bucket(config.torrent_max_up), node.up_bucket)
         self.ledger: Ledger | None = None
+        self.submitter: Submitter | None = None
         self.super_seeding = False
         self.paused = False
+        self.started = False  # has any block come?
         self.error: str | None = None
         self.wasted = 0  # bytes that came twice
         self.uploaded = self.downloaded = 0  # payload bytes of closed connections
@@ -176,6 +179,9 @@ class Swarm:
             self.ledger = self.node.ledger(self)
             if self.ledger is not None:
                 nursery.start_soon(self.ledger.run)
+            self.submitter = self.node.submitter(self)
+            if self.submitter is not None:
+                nursery.start_soon(self.submitter.run)
             self.node.opened(self)
             for peer in list(self.peers):
                 peer.link.guard(peer.join)
@@ -196,6 +202,8 @@ class Swarm:
             nursery.start_soon(self.announcer.stop)
             if self.content is not None:
                 nursery.start_soon(self.content.close)
+            if self.submitter is not None:
+                nursery.start_soon(self.submitter.flush)
 
     def pause(self, error: str) -> None:
         """Stop transferring, because the disk refuses; what is here stays here."""
@@ -228,6 +236,11 @@ class Swarm:
         self.uploaded += peer.link.uploaded
         self._rechoke_at = min(self._rechoke_at, now + 1.0)
         self.stir()
+
+    def begin(self) -> None:
+        """The first block came."""
+        self.started = True
+        self.node.emit("first", {"name": self.name})
 
     def stir(self) -> None:
         """Blocks became free: peers without work may find some."""
