@@ -130,7 +130,7 @@ class EmbeddedChain:
         if to is None:
             created, result = self._create(data)
         else:
-            result = self._run(to, data, simulate=False)
+            result = self._run(to, data, simulate=False, gas=TRANSACTION_CAP)
         gas = transaction_gas(data, int(result.get_gas_used()), create=to is None)
         if gas > TRANSACTION_CAP:
             raise ChainError(f"transaction of {gas} gas, at most {TRANSACTION_CAP} (EIP-7825)")
