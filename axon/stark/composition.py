@@ -26,7 +26,7 @@ import numpy as np
 from axon.errors import ProofRejected, ProverError
 from axon.stark import extension
 from axon.stark.air import Air, Public
-from axon.stark.evaluate import Code, Scalars, lower_combined, run
+from axon.stark.evaluate import Scalars, lower_combined, run
 from axon.stark.extension import Ext
 from axon.stark.field import P, Vector, batch_inverse, inverse, root_of_unity, scale, sub
 from axon.stark.ntt import (
@@ -90,6 +90,21 @@ def compose(
     is (3, (segments - 1)·h + n): blinding polynomials, then the mask. ProverError if the
     quotient is no polynomial: the witness breaks a constraint.
     """
+    quotient = quotient_of(air, options, public, scalars, beta, segments)
+    if quotient[:, options.quotient_degree(air) + 1 :].any():
+        raise ProverError("the witness breaks a constraint (prove with debug=True to learn which)")
+    return cut(air, options, quotient, random_elements)
+
+
+def quotient_of(
+    air: Air,
+    options: Options,
+    public: Public,
+    scalars: Scalars,
+    beta: Ext,
+    segments: tuple[Vector, Vector, Vector],
+) -> Vector:
+    """Q interpolated from as many blocks as its degree needs: (3, blocks·n) coefficients."""
     n, blocks = 1 << air.log_rows, options.quotient_blocks(air)
     divisors = Divisors.of(air)
     first = len(air.tables)
@@ -102,35 +117,25 @@ def compose(
     extra = np.empty((first + len(divisors.rows), n), np.uint64)
     for block in range(blocks):
         _fill_extra(extra, air, options, divisors, polynomials, exempt, block)
-        _run_block(code, segments, extra, values, n, block, air.log_rows)
-    quotient = interpolate_blocks(values)
-    count, h = options.quotient_segments(air), options.quotient_blinding
+        run(code, segments, extra, values, n, block * n, air.log_rows)
+    return interpolate_blocks(values)
+
+
+def cut(air: Air, options: Options, quotient: Vector, random_elements: Vector) -> Vector:
+    """Q's segments, blinded, and the mask; coefficients that do not fit are dropped."""
+    n, count, h = 1 << air.log_rows, options.quotient_segments(air), options.quotient_blinding
     room = n - h
-    if quotient[:, count * room :].any():
-        raise ProverError("the witness breaks a constraint (prove with debug=True to learn which)")
     out = np.zeros((3 * (count + 1), n), np.uint64)
     for k in range(count):
         part = quotient[:, k * room : (k + 1) * room]
         out[3 * k : 3 * k + 3, : part.shape[1]] = part
         if h and k > 0:
-            blind = random_elements[:, (k - 1) * h : k * h]
+            blind = np.ascontiguousarray(random_elements[:, (k - 1) * h : k * h])
             out[3 * k - 3 : 3 * k, room:] = blind
             low = np.ascontiguousarray(out[3 * k : 3 * k + 3, :h])
-            out[3 * k : 3 * k + 3, :h] = sub(low, np.ascontiguousarray(blind))
+            out[3 * k : 3 * k + 3, :h] = sub(low, blind)
     out[3 * count :] = random_elements[:, (count - 1) * h :] if h else 0
     return out
-
-
-def _run_block(
-    code: Code,
-    segments: tuple[Vector, Vector, Vector],
-    extra: Vector,
-    values: Vector,
-    n: int,
-    block: int,
-    log_rows: int,
-) -> None:
-    run(code, segments, extra, values, n, block * n, log_rows)
 
 
 def _table_polynomials(air: Air, public: Public) -> list[Vector]:

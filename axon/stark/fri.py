@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,8 +23,8 @@ from axon.errors import ProofRejected
 from axon.stark import extension
 from axon.stark.commitment import MerkleTree, verify_multi
 from axon.stark.extension import Ext
-from axon.stark.field import GENERATOR, P, Vector, root_of_unity
-from axon.stark.fold import fold, fold_group
+from axon.stark.field import GENERATOR, P, Vector, inverse, root_of_unity
+from axon.stark.fold import fold
 from axon.stark.keccak import hash_leaves, hash_rows
 from axon.stark.lane_ir import reverse_bits
 from axon.stark.ntt import interpolate_blocks
@@ -52,9 +53,19 @@ class Layers:
     final: tuple[Ext, ...]  # coefficients
 
 
+_root = lru_cache(maxsize=64)(root_of_unity)
+
+
 def domain_point(position: int, log_size: int, shift: int) -> int:
     """The point at a position of the bit-reversed domain shift·<w>."""
-    return shift * pow(root_of_unity(log_size), reverse_bits(position, log_size), P) % P
+    return shift * pow(_root(log_size), reverse_bits(position, log_size), P) % P
+
+
+@lru_cache(maxsize=8)
+def _half_inverses(level: int) -> tuple[int, ...]:
+    """1/(2·w^bitrev(t)) for even t below 2^level, w of that order."""
+    back, half = inverse(root_of_unity(level)), (P + 1) // 2
+    return tuple(pow(back, reverse_bits(t, level), P) * half % P for t in range(0, 1 << level, 2))
 
 
 # prover
@@ -158,3 +169,31 @@ def verify_layers(
             expected = extension.add(extension.scale(expected, x), coefficient)
         if expected != value:
             raise ProofRejected("fri-final", f"position {position} of the last layer")
+
+
+def fold_group(values: Sequence[Ext], challenge: Ext, x: int) -> Ext:
+    """One output of `fold.fold` from the values at x·w^bitrev(t), in Python ints with one inversion.
+
+    Halves with α, α², α⁴, ...: a pair at x and -x gives (a + b)/2 + α·(a - b)/(2x).
+    """
+    half, back = (P + 1) // 2, inverse(x)
+    current = list(values)
+    for level in range(len(values).bit_length() - 1, 0, -1):
+        c0, c1, c2 = challenge
+        folded = []
+        for k, factor in enumerate(_half_inverses(level)):
+            a0, a1, a2 = current[2 * k]
+            b0, b1, b2 = current[2 * k + 1]
+            factor = factor * back % P
+            d0, d1, d2 = (a0 - b0) * factor % P, (a1 - b1) * factor % P, (a2 - b2) * factor % P
+            folded.append(
+                (
+                    ((a0 + b0) * half + c0 * d0 + 2 * (c1 * d2 + c2 * d1)) % P,
+                    ((a1 + b1) * half + c0 * d1 + c1 * d0 + 2 * c2 * d2) % P,
+                    ((a2 + b2) * half + c0 * d2 + c1 * d1 + c2 * d0) % P,
+                )
+            )
+        current = folded
+        challenge = extension.mul(challenge, challenge)
+        back = back * back % P
+    return current[0]

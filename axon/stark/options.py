@@ -188,8 +188,12 @@ class Options:
 
     def check(self, air: Air) -> None:
         """ConfigError if `air` lies beyond what these options admit."""
-        air.rows(self)
+        rows = air.rows(self)
         program = air.program()
+        if (last := max((c.row or 0 for c in program.constraints), default=0)) >= rows:
+            raise ConfigError(
+                f"air {air.name!r}: a boundary on row {last}, but {rows} rows under {self.name!r}"
+            )
         limits = {
             "log_rows": (air.log_rows, self.max_log_rows),
             "constraints": (len(program.constraints), self.max_constraints),

@@ -233,8 +233,8 @@ def prove(
         clock.begin("auxiliary", 0.3)
         commit(AUXILIARY, Tag.AUXILIARY)
     witness.scalars = scalars
-    if debug and (wrong := witness.violation()):
-        raise ProverError(f"constraint {wrong[0]!r} fails on row {wrong[1]}")
+    if debug and (wrong := witness.violations()):
+        raise ProverError(f"constraint {wrong[0][1]!r} fails on row {wrong[0][0]}")
     witness.release()
 
     clock.begin("constraints", 0.45)

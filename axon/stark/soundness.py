@@ -28,6 +28,7 @@ comparison only.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from axon.stark.field import P
 
@@ -92,11 +93,13 @@ def rounds(shape: Shape, regime: str, multiplicity: int = 0) -> dict[str, float]
     return bits
 
 
+@lru_cache(maxsize=256)
 def unique_bits(shape: Shape) -> float:
     """Proven bits with unique decoding."""
     return min(rounds(shape, "unique").values())
 
 
+@lru_cache(maxsize=256)
 def johnson_bits(shape: Shape) -> float:
     """Proven bits up to the Johnson radius, with the best m."""
     return max(min(rounds(shape, "johnson", m).values()) for m in _MULTIPLICITIES)

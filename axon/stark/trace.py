@@ -162,28 +162,25 @@ class Witness:
         """Give back the memory of the rows."""
         self.segments = (self.tables[:, :0],) * 3
 
-    def violation(self) -> tuple[str, int] | None:
-        """The first constraint and row that fail, or None. Slow and exact: the debug mode."""
+    def violations(self) -> list[tuple[int, str]]:
+        """(row, constraint) for each constraint that fails, at the first row where it does; sorted.
+
+        Exact and slow: the debug mode. Challenges must be known if there are auxiliary columns.
+        """
         program = self.air.program()
         code = lower_outputs(program, self.scalars)
         out = np.empty((code.outputs, self.size + PAD), np.uint64)
         run(code, self.segments, self.tables, out, self.rows)  # type: ignore[arg-type]
-        found: list[tuple[int, int, str]] = []
+        found: list[tuple[int, str]] = []
         for k, constraint in enumerate(program.constraints):
-            bad = np.any(out[3 * k : 3 * k + 3, : self.rows] != 0, axis=0)
+            bad = np.flatnonzero(np.any(out[3 * k : 3 * k + 3, : self.rows] != 0, axis=0))
             if constraint.row is None:
-                if bad[: self.active].any():
-                    found.append((int(bad[: self.active].argmax()), k, constraint.name))
+                bad = bad[bad < self.active]
             else:
-                row = constraint.row if constraint.row >= 0 else self.rows - 1
-                if row >= self.rows:
-                    raise ProverError(f"{constraint.name}: row {row} of {self.rows}")
-                if bad[row]:
-                    found.append((row, k, constraint.name))
-        if not found:
-            return None
-        row, _, name = min(found)
-        return name, row
+                bad = bad[bad == (constraint.row if constraint.row >= 0 else self.rows - 1)]
+            if len(bad):
+                found.append((int(bad[0]), constraint.name))
+        return sorted(found)
 
 
 def _as_field(name: str, values: ArrayLike) -> Vector:
