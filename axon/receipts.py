@@ -48,6 +48,7 @@ _BODY = struct.Struct(">Q20s20sI32s32sIQI32sQ")
 RECEIPT_SIZE = _BODY.size + SIGNATURE_SIZE  # 236 bytes
 _MAX_BLOCKS = 1 << 36  # AXR-1 keeps row sums below this (DESIGN §4)
 _MAX_ACK = 1 << 16  # blocks a piece: 1 GiB pieces
+_HEADS = tuple(bytes([0xFF00 >> count & 0xFF]) for count in range(1, 9))  # the first 1 to 8 bits set
 
 
 class Reject(enum.IntEnum):
@@ -215,10 +216,14 @@ class PieceAck:
 
     def serialize(self) -> bytes:
         """Return piece 4 | bitmap length 2 | bitmap; first block in the high bit, no zero byte last."""
-        bitmap = bytearray((max(self.blocks) >> 3) + 1)
+        last = max(self.blocks)
+        size = (last >> 3) + 1
+        if len(self.blocks) == last + 1:  # every block up to it: the usual case, without a loop
+            return struct.pack(">IH", self.piece, size) + b"\xff" * (size - 1) + _HEADS[last & 7]
+        bitmap = bytearray(size)
         for block in self.blocks:
             bitmap[block >> 3] |= 0x80 >> (block & 7)
-        return struct.pack(">IH", self.piece, len(bitmap)) + bitmap
+        return struct.pack(">IH", self.piece, size) + bitmap
 
     @classmethod
     def parse_all(cls, data: bytes | memoryview) -> list[Self]:
@@ -237,9 +242,12 @@ class PieceAck:
             bitmap = bytes(data[at + 6 : at + 6 + size])
             if len(bitmap) != size or not 1 <= size <= _MAX_ACK // 8 or not bitmap[-1]:
                 raise ReceiptError(f"ack: bitmap of {len(bitmap)} bytes, want {size}", Reject.MALFORMED)
-            blocks = frozenset(
-                8 * k + bit for k, byte in enumerate(bitmap) if byte for bit in range(8) if byte & 0x80 >> bit
-            )
+            if bitmap[-1:] in _HEADS and not bitmap[:-1].strip(b"\xff"):
+                blocks = frozenset(range(8 * (size - 1) + 1 + _HEADS.index(bitmap[-1:])))
+            else:
+                blocks = frozenset(
+                    8 * k + bit for k, byte in enumerate(bitmap) for bit in range(8) if byte & 0x80 >> bit
+                )
             acks.append(cls(PieceIndex(piece), blocks))
             at += 6 + size
         return acks

@@ -116,11 +116,29 @@ def test_equivocation_needs_both_signatures() -> None:
     assert not Equivocation(honest, forged).holds()
 
 
+@pytest.mark.parametrize(
+    ("blocks", "raw"),
+    [
+        (range(1), "00000007 0001 80"),
+        (range(8), "00000007 0001 ff"),
+        (range(9), "00000007 0002 ff80"),
+        ([0, 2, 8], "00000007 0002 a080"),
+        ([7], "00000007 0001 01"),
+        ([8, 9], "00000007 0002 00c0"),
+    ],
+)
+def test_ack_bytes_are_as_documented(blocks: list[int], raw: str) -> None:
+    ack = PieceAck(PieceIndex(7), frozenset(blocks))
+    assert ack.serialize() == bytes.fromhex(raw)
+    assert PieceAck.parse_all(bytes.fromhex(raw)) == [ack]
+
+
 def acks() -> st.SearchStrategy[PieceAck]:
     return st.builds(
         PieceAck,
         st.integers(0, 2**32 - 1).map(PieceIndex),
-        st.frozensets(st.integers(0, 300), min_size=1, max_size=40),
+        st.frozensets(st.integers(0, 300), min_size=1, max_size=40)
+        | st.integers(1, 300).map(lambda count: frozenset(range(count))),
     )
 
 

@@ -21,7 +21,6 @@ from axon.bt.peer_id import client_name, make_peer_id
 from axon.bt.pex import PexReceiver, PexSender
 from axon.bt.picker import Picker
 from axon.bt.priority import peer_priority
-from axon.bt.receipt_ext import ReceiptChannel
 from axon.bt.superseed import SuperSeed
 
 __all__ = [
@@ -43,7 +42,6 @@ __all__ = [
     "PexSender",
     "Picker",
     "PieceBuffer",
-    "ReceiptChannel",
     "Source",
     "SuperSeed",
     "Timeouts",

@@ -274,4 +274,6 @@ class Taken:
 
 
 def _mask(ack: PieceAck) -> int:
+    if len(ack.blocks) == max(ack.blocks) + 1:
+        return (1 << len(ack.blocks)) - 1
     return sum(1 << block for block in ack.blocks)
