@@ -1,0 +1,144 @@
+"""A pool's rules as JSON, for trackers: what the chain says, so that a tracker needs no node.
+
+`axon pool export` writes it; a tracker reads it with ``--pools``. `rules_hash` is
+what the contract puts under the trackers' signatures, so a tracker with other rules than
+the chain's signs something that the chain refuses.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from axon.errors import ConfigError
+from axon.ids import Account, Epoch, InfoHash, NodeKey, format_account, parse_account, parse_info_hash
+from axon.receipts import Scope, check_binding
+from axon.rewards.collect import Joined
+from axon.rewards.epoch import EpochRules
+
+__all__ = ["PoolMember", "PoolRules"]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolMember:
+    """One `join`, at its index."""
+
+    account: Account
+    key: NodeKey
+    binding: bytes
+    joined: int = 0  # epoch
+    left: int | None = None  # epoch; it still earns in that one
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRules:
+    """What a pool pays for, by which rules, and who joined."""
+
+    chain_id: int
+    pool: Account
+    info_hash: InfoHash
+    blocks: int  # of 16 KiB in the torrent
+    start: int  # seconds since 1970
+    epoch_length: int  # seconds
+    c: int
+    c_e: int
+    lambda_: int  # units of 2^-16
+    weights: tuple[tuple[NodeKey, int], ...]
+    members: tuple[PoolMember, ...]
+    rules_hash: bytes  # 32 bytes
+
+    def of_epoch(self, epoch: Epoch) -> EpochRules:
+        """Return the rules of one epoch: its settlement lists everyone who joined before its end."""
+        listed = [member for member in self.members if member.joined <= epoch]
+        return EpochRules(
+            Scope(self.chain_id, self.pool, self.info_hash, epoch),
+            self.blocks,
+            self.c,
+            self.c_e,
+            self.lambda_,
+            self.weights,
+            tuple(
+                Joined(
+                    None if member.left is not None and member.left < epoch else member.key,
+                    member.account,
+                    member.binding,
+                )
+                for member in listed
+            ),
+        )
+
+    def keys(self) -> frozenset[NodeKey]:
+        """Return the node keys whose binding holds."""
+        return frozenset(
+            member.key
+            for member in self.members
+            if check_binding(member.key, member.binding, self.chain_id, self.pool, member.account)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one entry of the ``pools`` list."""
+        return {
+            "chain_id": self.chain_id,
+            "pool": format_account(self.pool),
+            "info_hash": self.info_hash.hex(),
+            "blocks": self.blocks,
+            "start": self.start,
+            "epoch_length": self.epoch_length,
+            "c": self.c,
+            "c_e": self.c_e,
+            "lambda": self.lambda_,
+            "rules_hash": self.rules_hash.hex(),
+            "weights": [{"node_key": key.hex(), "weight": weight} for key, weight in self.weights],
+            "members": [
+                {
+                    "account": format_account(member.account),
+                    "node_key": member.key.hex(),
+                    "binding": member.binding.hex(),
+                    "joined": member.joined,
+                    "left": member.left,
+                }
+                for member in self.members
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """Read one entry.
+
+        Raises
+        ------
+        ConfigError
+            If something is missing or malformed.
+        """
+        try:
+            return cls(
+                int(row["chain_id"]),
+                parse_account(row["pool"]),
+                parse_info_hash(row["info_hash"]),
+                int(row["blocks"]),
+                int(row["start"]),
+                int(row["epoch_length"]),
+                int(row["c"]),
+                int(row["c_e"]),
+                int(row["lambda"]),
+                tuple((_key(w["node_key"]), int(w["weight"])) for w in row["weights"]),
+                tuple(
+                    PoolMember(
+                        parse_account(m["account"]),
+                        _key(m["node_key"]),
+                        bytes.fromhex(m["binding"]),
+                        int(m["joined"]),
+                        None if m["left"] is None else int(m["left"]),
+                    )
+                    for m in row["members"]
+                ),
+                bytes.fromhex(row["rules_hash"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"pool rules: {error!r}") from error
+
+
+def _key(text: str) -> NodeKey:
+    key = bytes.fromhex(text)
+    if len(key) != 32:
+        raise ValueError(f"node key of {len(key)} bytes, want 32")
+    return NodeKey(key)
