@@ -322,9 +322,12 @@ class Ledger:
             case ReceiptArrived(receipt, acks):
                 self._next.arrivals.append(_Arrival(link, receipt, acks))
                 self._hurry(True)
-            case CreditArrived(_, held, True):
-                link.resend_from = held
-                self._hurry(True)
+            case CreditArrived(_, held, resend):
+                if resend:
+                    link.resend_from = held
+                if link.pending:
+                    self._pending[link] = None
+                self._hurry(resend)
             case Rejected(code, _) if code not in _PASSING:
                 if link.given is not None:
                     link.given.stopped = code
@@ -358,15 +361,18 @@ class Ledger:
         now, stamp = self._clock(), int(self._wall())
         for link in self._links:
             if link.resend_from is not None and link.given is not None:
-                work.resending.append((link, link.given, link.resend_from))
+                if link.given.usable:
+                    work.resending.append((link, link.given, link.resend_from))
                 link.resend_from = None
         for link in list(self._pending):
             given = link.given
-            if given is None and not link.closed:
-                if link.channel.state is not State.OPEN:
-                    del self._pending[link]  # comes back when it opens
+            # Before its first credit, an uploader may not know our key: if the connection ends
+            # then, it cannot tell to whom it sent the blocks, and would refuse the receipt.
+            known = given is not None and link.channel.limit > 0
+            if not known and not link.closed:
+                del self._pending[link]  # comes back with the credit
                 continue
-            if given is None or not given.usable:
+            if given is None or not known or not given.usable:
                 link.pending.clear()
             elif not (force or self._is_due(link, now)):
                 continue
