@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from axon.tracker import udp_kernel
+from axon.tracker import http_kernel, kernel, udp_kernel
 from axon.tracker.faststore import FastSwarms
 from axon.tracker.lists import Lists
 from axon.tracker.logic import ERRORS, Count, Tracker
@@ -16,8 +16,8 @@ __all__ = ["Batch", "Engine"]
 
 _ROUNDS: Final = 8  # batches before other tasks get a turn: about 2 ms
 _NAME: Final = 28  # bytes of a sockaddr_in6
-HTTP_IN: Final = 64 * 1024
-HTTP_OUT: Final = 256 * 1024
+_HTTP_IN: Final = 64 * 1024  # bytes
+_HTTP_ROOM: Final = 128 * 1024  # bytes of answers a call; the kernel wants as much again for scratch
 
 
 class Batch:
@@ -77,10 +77,19 @@ class Engine:
         header[udp_kernel.DEFAULT_WANT] = policy.default_want
         header[udp_kernel.MAX_WANT] = policy.max_want
         self._list = np.zeros(0, np.uint8)
-        self._http_in = np.zeros(HTTP_IN, np.uint8)
-        self._http_out = np.zeros(HTTP_OUT, np.uint8)
+        self._http_in = np.zeros(_HTTP_IN, np.uint8)
+        self._http_out = np.zeros(2 * _HTTP_ROOM, np.uint8)
         self.http_in, self._http_view = self._http_in.data, self._http_out.data
         self._address = np.zeros(16, np.uint8)
+        self._rows = np.zeros((len(http_kernel.ROWS), 64), np.uint8)
+        for row, piece in zip(self._rows, http_kernel.ROWS, strict=True):
+            row[0] = len(piece)
+            row[1 : 1 + len(piece)] = np.frombuffer(piece, np.uint8)
+        self._scratch = np.zeros(256, np.uint8)
+        header[http_kernel.TEMPLATES] = self._rows.ctypes.data
+        header[http_kernel.SCRATCH] = self._scratch.ctypes.data
+        self._http_at = (self._http_in.ctypes.data, self._http_out.ctypes.data, self._address.ctypes.data)
+        self._address_view = self._address.data
         self._write_keys()
 
     @staticmethod
@@ -118,6 +127,28 @@ class Engine:
             self._http_out.ctypes.data,
         )
         return self._http_view[:size].tobytes() if size else None
+
+    def http(self, size: int, address: bytes) -> tuple[int, memoryview, bool]:
+        """Answer the plain announces at the start of `http_in[:size]`.
+
+        Returns
+        -------
+        (int, memoryview, bool)
+            Bytes consumed, the answers (valid until the next call), whether to close behind them.
+        """
+        self._address_view[: len(address)] = address
+        data, out, at = self._http_at
+        header = self._header
+        written = http_kernel.requests(
+            header, data, size, at, int(len(address) == 16), self._tick, out, _HTTP_ROOM
+        )
+        return int(header[http_kernel.CONSUMED]), self._http_view[:written], bool(header[http_kernel.CLOSE])
+
+    def warm(self) -> None:
+        """Compile or load every kernel now, and not at the first request."""
+        udp_kernel.serve(self._header, np.zeros(udp_kernel.SOCKET_WORDS, np.int64), self._tick, 0)
+        self.http(0, bytes(4))
+        kernel.sweep(self._header, self._tick, 0)
 
     def set_lists(self, lists: Lists) -> None:
         """Serve by these lists from now on."""

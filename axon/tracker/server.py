@@ -1,0 +1,393 @@
+"""The tracker's process: binds, wires the parts together, and winds down."""
+
+import json
+import os
+import signal
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from axon.errors import AxonError, ConfigError, StorageError
+from axon.keys import NodeSecret
+from axon.receiptlog import ReceiptLog
+from axon.tracker import snapshot
+from axon.tracker.accounts import Accounts
+from axon.tracker.app import App
+from axon.tracker.attest import Attester, SegmentCommitter
+from axon.tracker.config import Config
+from axon.tracker.connection_id import ConnectionIds
+from axon.tracker.http import HttpLoop, bind_http, serve_stream
+from axon.tracker.intake import Intake, RateLimit
+from axon.tracker.ledger import AnnounceQueue
+from axon.tracker.lists import Lists
+from axon.tracker.logic import Counters, Policy, Tracker
+from axon.tracker.pools import Pools
+from axon.tracker.swarms import Store, Swarms
+from axon.tracker.udp import bind_udp, serve_compiled, serve_plain
+from axon.tracker.worker import UDP, Worker
+
+if TYPE_CHECKING:
+    from axon.tracker.engine import Engine
+
+__all__ = ["Log", "Server"]
+
+_LEVELS: Final = ("debug", "info", "warning", "error")
+_DRAIN: Final = 5.0  # seconds that connections get to end
+_TASKS: Final = 1000  # connections that wait on disk or TLS at once
+
+
+class Log:
+    """Lines on standard error: `time level event key=value …`, or JSON."""
+
+    def __init__(self, level: str, as_json: bool) -> None:
+        self._least = _LEVELS.index(level)
+        self._json = as_json
+
+    def __call__(self, level: str, event: str, **values: object) -> None:
+        """Write one line, if `level` is high enough."""
+        if _LEVELS.index(level) < self._least:
+            return
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if self._json:
+            line = json.dumps({"time": stamp, "level": level, "event": event} | values, default=str)
+        else:
+            line = " ".join([stamp, level, event, *(f"{k}={v}" for k, v in values.items())])
+        print(line, file=sys.stderr, flush=True)
+
+
+@dataclass(slots=True)
+class _Bound:
+    http: list[socket.socket] = field(default_factory=list)
+    udp: list[socket.socket] = field(default_factory=list)
+
+    def close(self) -> None:
+        for sock in (*self.http, *self.udp):
+            sock.close()
+
+
+class Server:
+    """One tracker. Make it, `await run()`; it ends on SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    config : Config
+    committer : SegmentCommitter or None
+        Recomputes roots for attestation.
+    """
+
+    def __init__(self, config: Config, committer: SegmentCommitter | None = None) -> None:
+        self.config = config
+        self.log = Log(config.log, config.json)
+        self._clock: Callable[[], float] = time.monotonic
+        self._bound = _Bound()
+        self._stop = trio.Event()
+        policy = Policy(config.interval, config.jitter, config.min_interval, max_want=config.max_peers)
+        ids = ConnectionIds(config.id_window)
+        self._engine: Engine | None = None
+        store, counters, fast = self._make_store()
+        self.store: Store = store
+        self.tracker = Tracker(store, policy, ids, counters)
+        if fast is not None:
+            self._engine = self._make_engine(fast)
+        self.app = App(
+            self.tracker, trusted=config.proxy, clock=self._clock, connections=lambda: len(self._loop)
+        )
+        self._committer = committer
+        self._worker: Worker | None = None
+        self._tls = self._make_tls()
+        self._tasks = 0
+        self._nursery: trio.Nursery | None = None
+        self._loop = HttpLoop(
+            self.app,
+            self._clock,
+            limit=config.connections,
+            idle=config.idle,
+            detach=self._detach,
+            engine=self._engine,
+        )
+
+    async def run(self) -> None:
+        """Serve until told to stop.
+
+        Raises
+        ------
+        ConfigError
+            If an address cannot be had, or a list, pool or key file read.
+        StorageError
+            If the data folder cannot be used.
+        """
+        try:
+            self._open_data()
+            self._reload()
+            self._bind()
+            self._restore()
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._signals)
+                self._start(nursery)
+                self._announce_ready()
+                await self._stop.wait()
+                await self._drain()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._loop.close()
+            self._bound.close()
+            if self._worker is not None:
+                await self._worker.aclose()
+            if self.app.intake is not None:
+                self.app.intake.log.close()
+
+    # Setting up.
+
+    def _make_store(self) -> tuple[Store, Any, Any]:
+        seed = int.from_bytes(os.urandom(8), "big") | 1
+        budget = self.config.memory << 20
+        if not self.config.plain and sys.platform == "linux" and sys.maxsize > 1 << 32:
+            try:
+                from axon.tracker.engine import Engine
+                from axon.tracker.faststore import FastSwarms
+            except ImportError as error:
+                self.log("warning", "plain", reason=f"no compiled kernels: {error}")
+            else:
+                fast = FastSwarms(seed, budget, secret=os.urandom(16))
+                return fast, Engine.counters(fast), fast
+        return Swarms(seed, budget), Counters(), None
+
+    def _make_engine(self, store: Any) -> "Engine":
+        from axon.tracker.engine import Engine
+
+        return Engine(self.tracker, store)
+
+    def _make_tls(self) -> ssl.SSLContext | None:
+        if self.config.tls_cert is None or self.config.tls_key is None:
+            return None
+        try:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(self.config.tls_cert, self.config.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"TLS certificate {self.config.tls_cert}: {error}") from error
+        return context
+
+    def _open_data(self) -> None:
+        folder = self.config.data
+        if folder is None:
+            return
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"data folder {folder}: {error}") from error
+        secret = NodeSecret.load_or_create(folder / "node.key")
+        accounts = folder / "accounts.sqlite"
+        Accounts(accounts).close()  # so that it can be read before the first announce
+        self._worker = Worker(accounts, self.config.keep_days)
+        self.app.accounts = accounts
+        self.app.intake = Intake(
+            ReceiptLog(folder / "receipts.sqlite"),
+            Pools(),
+            secret,
+            self._worker,
+            time.time,
+            RateLimit(self.config.receipts_per_minute),
+        )
+        self.app.queue = AnnounceQueue(self._worker, lambda text: self.log("error", "accounts", reason=text))
+        self.app.keys = {"node_key": secret.public.hex()}
+
+    def _reload(self) -> None:
+        lists = Lists.load(self.config.allow_list, self.config.deny_list)
+        pools = Pools.load(self.config.pools)
+        if self._engine is not None:
+            self._engine.set_lists(lists)
+        else:
+            self.tracker.lists = lists
+        gone = {row[0] for row in self.store.dump() if not lists.permits(row[0])}
+        for info_hash in gone:
+            self.store.remove(info_hash)
+        if self.app.intake is not None:
+            self.app.intake.pools = pools
+
+    def _bind(self) -> None:
+        for host, port in self.config.http:
+            self._bound.http.append(bind_http(host, port))
+        for host, port in self.config.udp:
+            # With port 0 both protocols share one number where they can: clients guess so.
+            same = [s.getsockname()[1] for s in self._bound.http if port == 0]
+            try:
+                self._bound.udp.append(bind_udp(host, same[0] if same else port))
+            except ConfigError:
+                if not same:
+                    raise
+                self._bound.udp.append(bind_udp(host, port))
+
+    def _announce_ready(self) -> None:
+        def names(sockets: list[socket.socket]) -> list[str]:
+            rows = [s.getsockname() for s in sockets]
+            return [f"[{r[0]}]:{r[1]}" if ":" in r[0] else f"{r[0]}:{r[1]}" for r in rows]
+
+        scheme = "https" if self._tls else "http"
+        where = {scheme: names(self._bound.http), "udp": names(self._bound.udp)}
+        if self.config.json:
+            print(json.dumps(where), flush=True)
+        else:
+            print("ready " + " ".join(f"{k}={v}" for k, rows in where.items() for v in rows), flush=True)
+
+    # Running.
+
+    def _start(self, nursery: trio.Nursery) -> None:
+        signed = self._signed
+        if self._engine is not None:
+            self._engine.warm()
+        for sock in self._bound.udp:
+            if self._engine is not None:
+                nursery.start_soon(serve_compiled, sock, self._engine, self._clock, signed)
+            else:
+                nursery.start_soon(serve_plain, sock, self.tracker, self._clock, signed)
+        if self._tls is not None:
+            for sock in self._bound.http:
+                listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+                nursery.start_soon(self._serve_tls, listener)
+        else:
+            for sock in self._bound.http:
+                self._loop.listen(sock)
+            nursery.start_soon(self._loop.run)
+        nursery.start_soon(self._sweep)
+        if self.config.data is not None:
+            nursery.start_soon(self._load_bls, self.config.data)
+            nursery.start_soon(self._snapshots, self.config.data / "swarms")
+        if self.app.queue is not None:
+            nursery.start_soon(self.app.queue.run)
+
+    def _signed(self, datagram: bytes, address: bytes) -> None:
+        if self.app.queue is not None:
+            self.app.queue.put(UDP, datagram)
+
+    def _detach(self, sock: socket.socket, address: bytes, data: bytes) -> None:
+        if self._nursery is None or self._tasks >= _TASKS:
+            sock.close()
+            return
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+        self._nursery.start_soon(self._serve_one, stream, address, data)
+
+    async def _serve_one(self, stream: trio.abc.Stream, address: bytes, data: bytes = b"") -> None:
+        self._tasks += 1
+        try:
+            await serve_stream(self.app, stream, address, self._clock, self.config.idle, data)
+        except Exception as error:  # one request's bug must not end the others
+            self.log("error", "request", error=repr(error))
+        finally:
+            self._tasks -= 1
+
+    async def _serve_tls(self, listener: trio.SocketListener) -> None:
+        assert self._tls is not None
+        context = self._tls
+
+        async def handle(stream: trio.SocketStream) -> None:
+            host = stream.socket.getpeername()[0]
+            address = socket.inet_pton(stream.socket.family, host.partition("%")[0])
+            if self._tasks >= self.config.connections:
+                await trio.aclose_forcefully(stream)
+                return
+            await self._serve_one(
+                trio.SSLStream(stream, context, server_side=True, https_compatible=True), address
+            )
+
+        await trio.serve_listeners(handle, [listener])
+
+    async def _sweep(self) -> None:
+        """Visit every swarm about once in a tick; a round must not take longer than 60 ticks."""
+        while True:
+            pause = min(1.0, self.tracker.policy.tick / 4)
+            await trio.sleep(pause)
+            totals = self.store.totals()
+            work = totals.torrents + totals.peers4 + totals.peers6
+            budget = int(work * pause / self.tracker.policy.tick) + 1000
+            tick = self.tracker.tick(self._clock())
+            while budget > 0:  # in slices of about a millisecond
+                self.store.sweep(tick, 20_000)
+                budget -= 20_000
+                await trio.lowlevel.checkpoint()
+
+    async def _load_bls(self, folder: Path) -> None:
+        """The BLS library takes half a second to load: do it beside the serving."""
+
+        def load() -> tuple[Any, bytes]:
+            from axon.bls import BlsSecret
+
+            secret = BlsSecret.load_or_create(folder / "bls.key")
+            return secret, secret.prove_possession()
+
+        try:
+            secret, possession = await trio.to_thread.run_sync(load)
+        except ImportError as error:
+            self.log("warning", "no-attestation", reason=str(error))
+            return
+        except AxonError as error:
+            self.log("error", "bls-key", reason=str(error))
+            return
+        self.app.attester = Attester(secret, self._committer)
+        self.app.keys |= {"bls_public": secret.public.hex(), "bls_possession": possession.hex()}
+
+    async def _signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+            async for number in received:
+                if number != signal.SIGHUP:
+                    self.log("info", "stopping", signal=signal.Signals(number).name)
+                    self._stop.set()
+                    return
+                try:
+                    self._reload()
+                    self.log("info", "reloaded")
+                except ConfigError as error:  # keep what we have
+                    self.log("error", "reload", reason=str(error))
+
+    # Keeping.
+
+    def _restore(self) -> None:
+        if self.config.data is None:
+            return
+        try:
+            body = snapshot.read(self.config.data / "swarms")
+        except StorageError as error:  # swarms come back by themselves
+            self.log("warning", "snapshot", reason=str(error))
+            return
+        if body is not None:
+            now = self._clock()
+            tick, length = self.tracker.tick(now), self.tracker.policy.tick
+            peers = snapshot.restore(self.store, body, tick, length, time.time())
+            self.log("info", "restored", peers=peers)
+
+    async def _snapshots(self, path: Path) -> None:
+        while True:
+            await trio.sleep(self.config.snapshot_every)
+            await self._save(path)
+
+    async def _save(self, path: Path) -> None:
+        policy = self.tracker.policy
+        writer = snapshot.SnapshotWriter(self.tracker.tick(self._clock()), policy.tick, time.time())
+        for number, row in enumerate(self.store.dump()):
+            writer.add(row)
+            if number % 256 == 255:
+                await trio.lowlevel.checkpoint()
+        try:
+            await trio.to_thread.run_sync(writer.save, path)
+        except StorageError as error:
+            self.app.healthy = False
+            self.log("error", "snapshot", reason=str(error))
+
+    async def _drain(self) -> None:
+        """Answer what was asked, put everything on disk."""
+        if self._tls is None:
+            self._loop.drain()
+        with trio.move_on_after(_DRAIN):
+            while len(self._loop) or self._tasks:
+                await trio.sleep(0.05)
+        if self.app.queue is not None:
+            await self.app.queue.flush()
+        if self.config.data is not None:
+            await self._save(self.config.data / "swarms")
