@@ -48,7 +48,7 @@ class Settled:
     epoch: RebuiltEpoch
     statement: Statement
     proof: bytes
-    transaction: bytes
+    transaction: bytes  # empty: an earlier run sent it, and was cut off before it could note which
     gas_used: int
 
 
@@ -104,6 +104,9 @@ class EpochJob:
             Stop before the transaction.
         """
         rules = self._rules()
+        over = rules.start + (self._epoch + 1) * rules.epoch_length
+        if self._pool.chain.now() < over:
+            raise ChainError(f"epoch {self._epoch} ends at {over}, the chain is at {self._pool.chain.now()}")
         receipts = self._receipts(rules)
         epoch = self._timed("edges", lambda: rebuild(rules.of_epoch(self._epoch), [_split(receipts)]))
         self._report(
@@ -217,6 +220,7 @@ class EpochJob:
         air, options = epoch.air(self._options), self._options
 
         def make() -> bytes:
+            self._report("proving", {"log_rows": air.log_rows})
             trace = reward_trace(
                 epoch.collected.edges,
                 epoch.pretrust,
@@ -229,7 +233,7 @@ class EpochJob:
             proof = prove(air, trace, statement.public(), options, attested_seed=seed)
             return proof.to_bytes()
 
-        raw = self._timed("proof", lambda: self._kept(f"proof-{statement.submitter.hex()}.bin", make))
+        raw: bytes = self._timed("proof", lambda: self._kept(f"proof-{statement.submitter.hex()}.bin", make))
         verify(air, statement.public(), Proof.from_bytes(raw), options)
         self._report(
             "proof", {"bytes": len(raw), "log_rows": air.log_rows, "bits": options.security_bits(air)}
@@ -240,8 +244,10 @@ class EpochJob:
         self, root: bytes, attestation: Attestation, statement: Statement, proof: bytes
     ) -> tuple[bytes, int]:
         def send() -> bytes:
-            if self._epoch in self._pool.settled_epochs():
-                raise ChainError(f"epoch {self._epoch} is settled already")
+            if self._epoch in self._pool.settled_epochs():  # perhaps by us, cut off before we could note it
+                if self._pool.shares_of(self._epoch).shares != list(statement.shares):
+                    raise ChainError(f"epoch {self._epoch} was settled by somebody else, with other shares")
+                return json.dumps({"transaction": "", "gas_used": 0}).encode()
             receipt = self._pool.settle(
                 self._epoch,
                 root.ljust(32, b"\0"),

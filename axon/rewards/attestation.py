@@ -91,10 +91,10 @@ class AttestRequest:
                 Epoch(_natural(top["epoch"])),
                 bytes.fromhex(top["root"]),
                 bytes.fromhex(top["seed"]),
-                str(top["options"]),
+                _text(top["options"]),
                 edges,
             )
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError, ConfigError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, ConfigError) as error:
             raise AxonError(f"attest: {error!r}"[:200]) from error
         if len(request.root) != 32 or not _MIN_SEED <= len(request.seed) <= _MAX_SEED:
             raise AxonError(f"attest: root of {len(request.root)} and seed of {len(request.seed)} bytes")
@@ -135,6 +135,12 @@ def judge(request: AttestRequest, rules: PoolRules, receipts: Iterable[bytes]) -
     root = commit(epoch, request.seed, named(request.options)).ljust(32, b"\0")
     if root != request.root:
         raise Refusal(f"root is {root.hex()}, not {request.root.hex()}")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no name")
+    return value
 
 
 def _natural(value: Any) -> int:
