@@ -15,15 +15,26 @@ import numpy as np
 
 from axon.stark.arena import empty
 from axon.stark.cpu import in_ranges
-from axon.stark.extension import Ext, as_words, emul, mul, power
+from axon.stark.extension import Ext, as_words, emul, emul8, mul, power
 from axon.stark.field import Vector, fadd, fmul
 from axon.stark.jit import kernel
-from axon.stark.lanes import LANES, canon8, load8c, mul8, splat8, store8c, wadd8
+from axon.stark.lanes import (
+    LANES,
+    add8,
+    canon8,
+    load8c,
+    load_apart,
+    mul8,
+    splat8,
+    store8c,
+    store_apart,
+    wadd8,
+)
 
 __all__ = ["combine", "divide", "extension_weights"]
 
 _GRAIN = 1 << 12
-_SEGMENT = 1 << 12  # coefficients divided by one task
+_SEGMENT = 264  # coefficients in a row; LANES segments go side by side, and 33 lines apart share no cache set
 
 
 def combine(coefficients: Vector, weights: Vector, out: Vector | None = None, add: bool = False) -> Vector:
@@ -72,9 +83,9 @@ def divide(coefficients: Vector, z: Ext, out: Vector | None = None) -> tuple[Vec
     carries = np.zeros((segments + 1, 3), np.uint64)
     point = as_words(z)
     # Each segment's own value, then what arrives at each from above, then the division.
-    in_ranges(_segment_values, segments, source, point, carries, align=1, grain=1)
+    in_ranges(_segment_values, segments, source, point, carries, grain=8)
     _carry(carries, as_words(power(z, _SEGMENT)))
-    in_ranges(_divide, segments, source, point, carries, out, align=1, grain=1)
+    in_ranges(_divide, segments, source, point, carries, out, grain=8)
     value = carries[0]
     return out, (int(value[0]), int(value[1]), int(value[2]))
 
@@ -116,7 +127,21 @@ def _combine(start, stop, coefficients, weights, add, out):
 @kernel
 def _segment_values(start, stop, coefficients, z, carries):
     """carries[s] = sum of the segment's coefficients times z^(index in the segment)."""
-    for s in range(start, stop):
+    z0, z1, z2 = splat8(z[0]), splat8(z[1]), splat8(z[2])
+    zero = splat8(np.uint64(0))
+    first = start
+    while first + LANES <= stop and (first + LANES) * _SEGMENT <= coefficients.shape[1]:
+        v0, v1, v2 = zero, zero, zero
+        for i in range((first + 1) * _SEGMENT - 1, first * _SEGMENT - 1, -1):
+            v0, v1, v2 = emul8(v0, v1, v2, z0, z1, z2)
+            v0 = add8(v0, load_apart(coefficients, 0, i, _SEGMENT))
+            v1 = add8(v1, load_apart(coefficients, 1, i, _SEGMENT))
+            v2 = add8(v2, load_apart(coefficients, 2, i, _SEGMENT))
+        store_apart(carries, first, 0, 3, v0)
+        store_apart(carries, first, 1, 3, v1)
+        store_apart(carries, first, 2, 3, v2)
+        first += LANES
+    for s in range(first, stop):
         low, high = s * _SEGMENT, min((s + 1) * _SEGMENT, coefficients.shape[1])
         r0 = r1 = r2 = np.uint64(0)
         for i in range(high - 1, low - 1, -1):
@@ -140,7 +165,23 @@ def _carry(carries, step):
 @kernel
 def _divide(start, stop, coefficients, z, carries, out):
     """q[i] = c[i+1] + z q[i+1], downwards; what enters a segment is the carry above it."""
-    for s in range(start, stop):
+    z0, z1, z2 = splat8(z[0]), splat8(z[1]), splat8(z[2])
+    first = start
+    while first + LANES <= stop and (first + LANES) * _SEGMENT <= coefficients.shape[1]:
+        v0 = load_apart(carries, first + 1, 0, 3)
+        v1 = load_apart(carries, first + 1, 1, 3)
+        v2 = load_apart(carries, first + 1, 2, 3)
+        for i in range((first + 1) * _SEGMENT - 1, first * _SEGMENT - 1, -1):
+            x0 = load_apart(coefficients, 0, i, _SEGMENT)
+            x1 = load_apart(coefficients, 1, i, _SEGMENT)
+            x2 = load_apart(coefficients, 2, i, _SEGMENT)
+            store_apart(out, 0, i, _SEGMENT, v0)
+            store_apart(out, 1, i, _SEGMENT, v1)
+            store_apart(out, 2, i, _SEGMENT, v2)
+            v0, v1, v2 = emul8(v0, v1, v2, z0, z1, z2)
+            v0, v1, v2 = add8(v0, x0), add8(v1, x1), add8(v2, x2)
+        first += LANES
+    for s in range(first, stop):
         low, high = s * _SEGMENT, min((s + 1) * _SEGMENT, coefficients.shape[1])
         r0, r1, r2 = carries[s + 1, 0], carries[s + 1, 1], carries[s + 1, 2]
         for i in range(high - 1, low - 1, -1):

@@ -45,6 +45,7 @@ __all__ = [
     "gather_groups",
     "load8",
     "load8c",
+    "load_apart",
     "mul8",
     "neg8",
     "next8",
@@ -58,6 +59,7 @@ __all__ = [
     "sqr8",
     "store8",
     "store8c",
+    "store_apart",
     "store_digests",
     "sub8",
     "wadd8",
@@ -128,6 +130,44 @@ def load8c(typing, matrix, c, i):
         return builder.load(pointer(context, lanes, signature.args[0], *args), align=8)
 
     return v8(matrix, types.intp, types.intp), codegen
+
+
+@intrinsic
+def load_apart(typing, matrix, c, i, stride):
+    """matrix[c, i], matrix[c, i + stride], ...: one element for each lane."""
+    check_array(matrix, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        lanes, one = Lanes(builder, LANES), Lanes(builder, 1)
+        array, column, at, stride = args
+        if LANES == 1:
+            return builder.load(pointer(context, one, signature.args[0], array, column, at))
+        value = ir.Constant(lanes.type, ir.Undefined)
+        for lane in range(LANES):
+            word = builder.load(pointer(context, one, signature.args[0], array, column, at))
+            value = builder.insert_element(value, word, ir.Constant(ir.IntType(32), lane))
+            at = builder.add(at, stride)
+        return value
+
+    return v8(matrix, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_apart(typing, matrix, c, i, stride, value):
+    """Undo `load_apart`."""
+    check_array(matrix, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        one = Lanes(builder, 1)
+        array, column, at, stride, value = args
+        for lane in range(LANES):
+            index = ir.Constant(ir.IntType(32), lane)
+            word = value if LANES == 1 else builder.extract_element(value, index)
+            builder.store(word, pointer(context, one, signature.args[0], array, column, at))
+            at = builder.add(at, stride)
+        return context.get_dummy_value()
+
+    return types.void(matrix, types.intp, types.intp, types.intp, v8), codegen
 
 
 @intrinsic

@@ -20,7 +20,7 @@ def test_division_leaves_the_value_as_remainder(n: int, z: tuple[int, int, int],
     assert value == remainder == reference.ext_evaluate(columns_as_ext(f), z)
 
 
-@pytest.mark.parametrize("n", [4095, 4096, 4097, 12_290])
+@pytest.mark.parametrize("n", [263, 264, 265, 2112, 2113, 12_290])
 def test_long_divisions_join_their_segments(n: int) -> None:
     f, z = random_matrix(3, n, n), (5, P - 1, 2**33)
     want, remainder = reference.divide(columns_as_ext(f), z)
