@@ -50,6 +50,7 @@ ERRORS: Final = (
     "scrape: want 1 to 74 info-hashes",
     "unknown action, want 0..2",
 )
+_LEAST_TTL: Final = 900  # seconds; libtorrent announces every five minutes at most, whatever it is told
 _RETRY_FULL: Final = 60  # minutes (BEP 31)
 
 
@@ -79,7 +80,7 @@ class Policy:
     @property
     def tick(self) -> float:
         """Seconds a tick: peers are dropped after twice the longest interval."""
-        return 2 * (self.interval + self.jitter) / TTL_TICKS
+        return max(_LEAST_TTL, 2 * (self.interval + self.jitter)) / TTL_TICKS
 
 
 MAX_WANT_UDP6: Final = 72
