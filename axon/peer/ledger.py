@@ -1,7 +1,7 @@
 """Receipts of one torrent: verified piece → receipt → log → wire, and back.
 
 The shell around `axon.bt.receipt_ext` and `axon.bt.tally`. One task works in
-rounds; a round gathers all that is due, goes to a worker thread once (sign,
+rounds (`receiptround.py`); a round gathers all that is due, goes to a worker thread once (sign,
 verify, two transactions), and then acts on what is on disk: a receipt is sent
 only after it is in the log, and credit grows only after the receipt for it is.
 So after kill -9 the log is never behind what the other side has seen, and no
@@ -11,7 +11,6 @@ sequence number is ever signed twice with different contents.
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
 
 import trio
@@ -32,98 +31,15 @@ from axon.bt.tally import START_CREDIT, Given, SentBlocks, Taken
 from axon.errors import ReceiptError, RemoteProtocolError, StorageError
 from axon.ids import NodeKey
 from axon.keys import NodeSecret
-from axon.receiptlog import Outcome, ReceiptLog, Role
-from axon.receipts import BLOCK_SIZE, LedgerId, PieceAck, Receipt, Reject, Scope
+from axon.peer.receiptround import KEPT, Arrival, Link, Round, Signing
+from axon.receiptlog import ReceiptLog
+from axon.receipts import BLOCK_SIZE, LedgerId, PieceAck, Reject, Scope
 
-__all__ = ["Ledger", "Link", "mark_submitted", "unsubmitted"]
+__all__ = ["Ledger", "Link"]
 
 _DELAY = 0.1  # seconds that a verified piece waits for others to share its receipt
 _RETRY = 2.0  # seconds between attempts when the disk refuses
-_KEPT = (Outcome.STORED, Outcome.DUPLICATE, Outcome.STALE)
 _PASSING = (Reject.RATE, Reject.SEQUENCE)  # rejects that do not end a ledger
-
-
-class Link:
-    """One connection's part in the ledger; made by `Ledger.link`."""
-
-    __slots__ = (
-        "audited",
-        "channel",
-        "closed",
-        "given",
-        "hang_up",
-        "pending",
-        "pending_blocks",
-        "pending_since",
-        "resend_from",
-        "resume",
-        "send",
-        "starved",
-        "taken",
-        "told",
-    )
-
-    def __init__(
-        self,
-        channel: ReceiptChannel,
-        send: Callable[[bytes], None],
-        resume: Callable[[], None],
-        hang_up: Callable[[str], None],
-    ) -> None:
-        self.channel = channel
-        self.send, self.resume, self.hang_up = send, resume, hang_up
-        self.given: Given | None = None
-        self.taken: Taken | None = None
-        self.pending: dict[int, frozenset[int]] = {}  # verified pieces without a receipt
-        self.pending_blocks = 0
-        self.pending_since = 0.0
-        self.resend_from: int | None = None  # the peer misses receipts beyond so many blocks
-        self.told = 0  # the limit that the peer knows
-        self.starved = False  # it was refused blocks for want of receipts
-        self.closed = False
-        self.audited: dict[int, bool] = {}  # answers to `channel.ask_audit`
-
-    def flush(self) -> None:
-        """Hand over what the channel has to say."""
-        for payload in self.channel.to_send():
-            if not self.closed:
-                self.send(payload)
-
-
-@dataclass(slots=True)
-class _Arrival:
-    link: Link
-    receipt: Receipt
-    acks: tuple[PieceAck, ...]
-    verified: bool = False
-    taken: Taken | None = None
-    outcome: Outcome | None = None
-
-
-@dataclass(slots=True)
-class _Signing:
-    link: Link
-    given: Given
-    receipt: Receipt
-    acks: list[PieceAck]
-    outcome: Outcome | None = None
-
-
-@dataclass(slots=True)
-class _Round:
-    """One trip to the worker thread; doing it twice, after a failure, is harmless."""
-
-    opening: list[Link] = field(default_factory=list)
-    arrivals: list[_Arrival] = field(default_factory=list)  # signatures to check
-    keeping: list[_Arrival] = field(default_factory=list)  # judged, to be put on disk
-    signing: list[_Signing] = field(default_factory=list)
-    resending: list[tuple[Link, Given, int]] = field(default_factory=list)
-    givens: dict[LedgerId, Given] = field(default_factory=dict)
-    takens: dict[LedgerId, Taken] = field(default_factory=dict)
-    resent: list[tuple[Link, Given, list[tuple[Receipt, tuple[PieceAck, ...]]]]] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.opening or self.arrivals or self.keeping or self.signing or self.resending)
 
 
 class Ledger:
@@ -163,8 +79,8 @@ class Ledger:
         self._given: dict[LedgerId, Given] = {}
         self._taken: dict[LedgerId, Taken] = {}
         self._sent: dict[NodeKey, SentBlocks] = {}
-        self._next = _Round()  # being gathered
-        self._work = _Round()  # under way, or waiting for the disk to recover
+        self._next = Round()  # being gathered
+        self._work = Round()  # under way, or waiting for the disk to recover
         self._pending: dict[Link, None] = {}  # links with verified pieces, longest waiting first
         self._wake = trio.Event()
         self._urgent = False
@@ -287,7 +203,7 @@ class Ledger:
         return True
 
     def _done(self) -> None:
-        work, self._work = self._work, _Round()
+        work, self._work = self._work, Round()
         self._act(work)
 
     async def rescope(self, scope: Scope) -> None:
@@ -320,7 +236,7 @@ class Ledger:
                 self._next.opening.append(link)
                 self._hurry(True)
             case ReceiptArrived(receipt, acks):
-                self._next.arrivals.append(_Arrival(link, receipt, acks))
+                self._next.arrivals.append(Arrival(link, receipt, acks))
                 self._hurry(True)
             case CreditArrived(_, held, resend):
                 if resend:
@@ -355,8 +271,8 @@ class Ledger:
         half = max(link.channel.limit, START_CREDIT) // 2
         return link.closed or link.pending_blocks >= half or now - link.pending_since >= _DELAY
 
-    def _collect(self, force: bool) -> _Round:
-        work, self._next = self._next, _Round()
+    def _collect(self, force: bool) -> Round:
+        work, self._next = self._next, Round()
         self._urgent = False
         now, stamp = self._clock(), int(self._wall())
         for link in self._links:
@@ -377,7 +293,7 @@ class Ledger:
             elif not (force or self._is_due(link, now)):
                 continue
             elif signed := given.acknowledge(link.pending, stamp):
-                work.signing.append(_Signing(link, given, *signed))
+                work.signing.append(Signing(link, given, *signed))
             link.pending_blocks = sum(map(len, link.pending.values()))
             if link.pending:
                 self._urgent = True  # more than one receipt's worth
@@ -385,33 +301,14 @@ class Ledger:
                 del self._pending[link]
         return work
 
-    def _do(self, work: _Round) -> None:
-        """In the worker thread: touches the log, and tallies that nobody else knows yet."""
+    def _do(self, work: Round) -> None:
+        """In the worker thread."""
         for link in work.opening:
-            self._load(work, link.channel)
-        for arrival in work.arrivals:
-            arrival.verified = arrival.receipt.verifies()
-        if work.signing:
-            signed = [entry.receipt.signed(self._secret) for entry in work.signing]
-            outcomes = self._log.append(
-                Role.GIVEN,
-                [(receipt, entry.acks) for receipt, entry in zip(signed, work.signing)],
-                verified=True,
-            )
-            for entry, receipt, outcome in zip(work.signing, signed, outcomes):
-                entry.receipt, entry.outcome = receipt, outcome
-        if work.keeping:
-            outcomes = self._log.append(
-                Role.RECEIVED, [(entry.receipt, entry.acks) for entry in work.keeping], verified=True
-            )
-            for arrival, outcome in zip(work.keeping, outcomes):
-                arrival.outcome = outcome
-        work.resent = [
-            (link, given, self._log.since(given.ledger, held)) for link, given, held in work.resending
-        ]
+            self._load(work, link.channel.given_ledger, link.channel.taken_ledger)
+        work.do(self._log, self._secret)
 
-    def _load(self, work: _Round, channel: ReceiptChannel) -> None:
-        mine, theirs = channel.given_ledger, channel.taken_ledger
+    def _load(self, work: Round, mine: LedgerId, theirs: LedgerId) -> None:
+        """Read a peer's tallies from the log."""
         if mine not in work.givens and mine not in self._given:
             work.givens[mine] = Given(mine, self._log.last(mine), self._log.acks(mine))
         if theirs not in work.takens and theirs not in self._taken:
@@ -430,7 +327,7 @@ class Ledger:
                 resumed=resumed,
             )
 
-    def _act(self, work: _Round) -> None:
+    def _act(self, work: Round) -> None:
         """Back in the event loop: all of the round is on disk."""
         self._given = work.givens | self._given
         self._taken = work.takens | self._taken
@@ -438,7 +335,7 @@ class Ledger:
             self._open(link)
         newest = self._resend(work)
         for entry in work.signing:
-            if entry.outcome not in _KEPT:
+            if entry.outcome not in KEPT:
                 # Another process signs with this key and log: whatever we say now would contradict it.
                 entry.given.broken = True
             elif entry.receipt.sequence > newest.get(entry.link, 0):
@@ -467,7 +364,7 @@ class Ledger:
             self._pending[link] = None
         self._hurry(bool(link.pending) or link.resend_from is not None)
 
-    def _resend(self, work: _Round) -> dict[Link, int]:
+    def _resend(self, work: Round) -> dict[Link, int]:
         """Send again what a peer has missed; return the newest sequence that each link got."""
         newest: dict[Link, int] = {}
         held_by = {link: held for link, _, held in work.resending}
@@ -483,7 +380,7 @@ class Ledger:
             link.flush()
         return newest
 
-    def _judge(self, arrival: _Arrival) -> None:
+    def _judge(self, arrival: Arrival) -> None:
         link, receipt = arrival.link, arrival.receipt
         link.channel.queued -= 1
         taken = self._taken.get(receipt.ledger) if receipt.downloader == link.channel.peer else None
@@ -505,11 +402,11 @@ class Ledger:
         elif taken is link.taken:
             self._tell(link, resend=True)
 
-    def _count(self, arrival: _Arrival) -> None:
+    def _count(self, arrival: Arrival) -> None:
         link, taken = arrival.link, arrival.taken
         if taken is None:
             return
-        if arrival.outcome not in _KEPT:
+        if arrival.outcome not in KEPT:
             self._reject(link, Reject.SCOPE, arrival.receipt.sequence)  # the epoch is sealed
             return
         taken.commit(arrival.acks)
@@ -535,26 +432,6 @@ class Ledger:
             link.hang_up(str(error))
         else:
             link.flush()
-
-
-def unsubmitted(log: ReceiptLog, where: str, limit: int = 1000) -> tuple[list[Receipt], int]:
-    """Return received receipts that `where` has not got yet, the latest of each ledger, and the cursor.
-
-    Pass the cursor to `mark_submitted` once they have arrived; asking again then goes on behind it.
-    """
-    fact = log.fact(f"submitted/{where}")
-    cursor = int.from_bytes(fact or b"", "big")
-    latest: dict[LedgerId, Receipt] = {}
-    while len(latest) < limit and (entries := log.read(cursor, limit, role=Role.RECEIVED)):
-        for entry in entries:
-            latest[entry.receipt.ledger] = entry.receipt
-        cursor = entries[-1].id
-    return list(latest.values()), cursor
-
-
-def mark_submitted(log: ReceiptLog, where: str, cursor: int) -> None:
-    """Remember what `where` has got; on disk when this returns."""
-    log.set_fact(f"submitted/{where}", cursor.to_bytes(8, "big"))
 
 
 def _blocks(acks: Collection[PieceAck]) -> int:

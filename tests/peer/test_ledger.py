@@ -16,7 +16,7 @@ from axon.bt.tally import START_CREDIT
 from axon.errors import RemoteProtocolError, StorageError
 from axon.ids import Account, Epoch, InfoHash
 from axon.keys import NodeSecret
-from axon.peer.ledger import Ledger, Link, mark_submitted, unsubmitted
+from axon.peer.ledger import Ledger, Link
 from axon.receiptlog import ReceiptLog, Role
 from axon.receipts import BLOCK_SIZE, Receipt, Scope
 
@@ -310,18 +310,6 @@ def test_audit_proves_a_piece(nodes: tuple[Node, Node]) -> None:
     a.on.flush()
     settle(a, b)
     assert a.on.audited == {9: True}
-
-
-def test_submission_cursor_yields_the_latest_of_each_ledger_once(nodes: tuple[Node, Node]) -> None:
-    a, b = nodes
-    for index in range(3):
-        transfer(a, b, index)
-        settle(a, b)
-    receipts, cursor = unsubmitted(a.log, "tracker")
-    assert [receipt.blocks for receipt in receipts] == [3 * BLOCKS]
-    mark_submitted(a.log, "tracker", cursor)
-    assert unsubmitted(a.log, "tracker") == ([], cursor)
-    assert unsubmitted(a.log, "another")[0]
 
 
 async def test_task_signs_and_stops_cleanly(tmp_path: Path) -> None:
