@@ -55,12 +55,8 @@ class PieceSets:
 
     def indices(self, pieces: int) -> list[int]:
         """List a set, lowest index first; costs a step a piece, so not for hot paths."""
-        found = []
-        while pieces:
-            position = pieces.bit_length() - 1
-            found.append(self._top - position)
-            pieces ^= 1 << position
-        return found
+        raw = self.to_bytes(pieces)
+        return [8 * k + bit for k, byte in enumerate(raw) if byte for bit in range(8) if byte & 0x80 >> bit]
 
 
 class Availability:
@@ -82,6 +78,9 @@ class Availability:
             if moved:
                 levels[level] ^= moved
                 levels[level + 1] |= moved
+                pieces ^= moved
+                if not pieces:
+                    return
 
     def remove(self, pieces: int) -> None:
         """Count a peer's pieces out; they must have been counted in."""
@@ -91,6 +90,7 @@ class Availability:
             if moved:
                 levels[level] ^= moved
                 levels[level - 1] |= moved
+                pieces ^= moved
         while len(levels) > 1 and not levels[-1]:
             levels.pop()
 

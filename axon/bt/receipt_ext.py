@@ -20,13 +20,22 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Self
 
+from axon.bt.receipt_events import (
+    Audit,
+    AuditArrived,
+    AuditAsked,
+    CreditArrived,
+    Event,
+    Opened,
+    Plain,
+    ReceiptArrived,
+    Rejected,
+)
 from axon.bt.tally import MAX_ACK_BYTES, SentBlocks
 from axon.errors import LocalProtocolError, ReceiptError, RemoteProtocolError
 from axon.ids import Account, Epoch, NodeKey
 from axon.keys import SIGNATURE_SIZE, NodeSecret, verify
-from axon.merkle import HistoryTree
 from axon.receipts import RECEIPT_SIZE, LedgerId, PieceAck, Receipt, Reject, Scope
 
 __all__ = [
@@ -52,13 +61,11 @@ _HELLO = struct.Struct(">BQ20sI32s32s")
 _CREDIT = struct.Struct(">IQB")
 _REJECT = struct.Struct(">BI")
 _PIECE = struct.Struct(">I")
-_AUDIT = struct.Struct(">IIIB")
 _DOMAIN = b"axon/1/auth"
 _MAX_HELLOS = 64  # a connection; epochs are hours long
 _MAX_BAD = 8  # receipts refused before we hang up
 _MAX_QUEUED = 64  # receipts that wait to be judged
 _MAX_AUDITS = 64  # asked on one connection
-_MAX_DEPTH = 40
 
 
 class Kind(IntEnum):
@@ -89,97 +96,6 @@ _NEXT |= {(State.PROVING, Kind.AUTH): State.OPEN}
 _NEXT |= {(State.PROVING, kind): State.PROVING for kind in (Kind.RECEIPT, Kind.REJECT)}
 _NEXT |= {(State.OPEN, kind): State.OPEN for kind in Kind if kind > Kind.AUTH}
 _NEXT |= {(State.PLAIN, kind): State.PLAIN for kind in Kind if kind > Kind.HELLO}
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The peer has proved its key."""
-
-    peer: NodeKey
-
-
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """No receipts with this peer; it is served as an ordinary one."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class CreditArrived:
-    """The uploader says how far it goes without a receipt, and what it holds."""
-
-    limit: int  # blocks
-    held: int  # blocks acknowledged by the receipts that it has
-    resend: bool  # it misses receipts after those
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptArrived:
-    """A receipt that parses; nothing else about it has been checked."""
-
-    receipt: Receipt
-    acks: tuple[PieceAck, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The uploader does not take a receipt."""
-
-    code: int
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class AuditAsked:
-    """The uploader wants proof that a piece is in our last receipt."""
-
-    piece: int
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """Proof that one piece's blocks are under a receipt's root (RFC 9162 §2.1.3)."""
-
-    sequence: int  # of that receipt
-    position: int
-    count: int  # pieces under the root
-    path: tuple[bytes, ...]
-    ack: PieceAck
-
-    @classmethod
-    def parse(cls, data: bytes) -> Self:
-        """Read an answer; RemoteProtocolError if it is malformed."""
-        if len(data) < _AUDIT.size:
-            raise RemoteProtocolError(f"audit: {len(data)} bytes")
-        sequence, position, count, depth = _AUDIT.unpack_from(data)
-        end = _AUDIT.size + 32 * depth
-        acks = _parse_acks(data[end:])
-        if depth > _MAX_DEPTH or len(data) < end or len(acks) != 1:
-            raise RemoteProtocolError(f"audit: depth {depth}, {len(acks)} acks")
-        path = tuple(data[at : at + 32] for at in range(_AUDIT.size, end, 32))
-        return cls(sequence, position, count, path, acks[0])
-
-    def serialize(self) -> bytes:
-        """Return the bytes of an answer."""
-        head = _AUDIT.pack(self.sequence, self.position, self.count, len(self.path))
-        return head + b"".join(self.path) + self.ack.serialize()
-
-    def holds(self, receipt: Receipt) -> bool:
-        """Tell whether this proves that `receipt` acknowledges the blocks."""
-        return receipt.sequence == self.sequence and HistoryTree.includes(
-            receipt.root, self.ack.serialize(), self.position, self.count, self.path
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class AuditArrived:
-    """The downloader answered."""
-
-    audit: Audit
-
-
-Event = Opened | Plain | CreditArrived | ReceiptArrived | Rejected | AuditAsked | AuditArrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,10 +314,3 @@ def _unpack(form: struct.Struct, body: bytes, what: str) -> Sequence[int]:
     if len(body) != form.size:
         raise RemoteProtocolError(f"axon: {what} of {len(body)} bytes, want {form.size}")
     return form.unpack(body)
-
-
-def _parse_acks(data: bytes) -> list[PieceAck]:
-    try:
-        return PieceAck.parse_all(data)
-    except ReceiptError as error:
-        raise RemoteProtocolError(f"axon: {error}") from None
