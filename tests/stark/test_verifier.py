@@ -125,9 +125,14 @@ CASE_FOR_NOISE = cases.fibonacci()
 
 
 def test_header_and_length_are_checked_on_reading() -> None:
-    for bad in (b"", b"axstark\x02" + bytes(100), b"x" * (1 << 25)):
-        with pytest.raises(ProofRejected):
+    for bad, check in (
+        (b"", "header"),
+        (b"axstark\x02" + bytes(100), "header"),
+        (b"axstark\x01" * (1 << 22), "length"),
+    ):
+        with pytest.raises(ProofRejected) as refusal:
             Proof.from_bytes(bad)
+        assert refusal.value.check == check
     with pytest.raises(ProofRejected):
         Proof.from_bytes("axstark\x01")  # type: ignore[arg-type]
 
