@@ -50,7 +50,7 @@ class TrackerClient:
     def public_key(self) -> bytes:
         """Return the BLS key that it says it signs with (256 bytes)."""
         try:
-            return bytes.fromhex(json.loads(self._ask("GET", "/keys"))["bls"])
+            return bytes.fromhex(json.loads(self._ask("GET", "/keys"))["bls_public"])
         except (ValueError, KeyError, TypeError) as error:
             raise TrackerError(f"{self.url}/keys: {error!r}") from error
 

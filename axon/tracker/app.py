@@ -17,7 +17,7 @@ from axon.errors import AxonError, ConfigError, RemoteProtocolError, StorageErro
 from axon.ids import Account, Epoch, NodeKey, parse_account
 from axon.receipts import RECEIPT_SIZE
 from axon.tracker.accounts import read_account
-from axon.tracker.attest import Attester, AttestRequest
+from axon.tracker.attest import Attester
 from axon.tracker.intake import Intake
 from axon.tracker.logic import Count, Tracker
 from axon.tracker.requests import HttpError, Request, response
@@ -197,18 +197,13 @@ class App:
         if intake is None or attester is None:
             raise HttpError(404, "this tracker attests to nothing")
 
-        def work() -> dict[str, Any]:
-            request = AttestRequest.parse(body)
-            held = intake.log.latest(chain_id=request.chain_id, pool=request.pool, epoch=request.epoch)
-            return attester.attest(request, held)
-
         try:
-            answer = await trio.to_thread.run_sync(work)
+            status, answer = await trio.to_thread.run_sync(attester.attest, body, intake.log)
         except StorageError:
             raise
         except AxonError as error:
             raise HttpError(400, str(error)) from error
-        return (409 if "error" in answer else 200), json.dumps(answer).encode()
+        return status, json.dumps(answer).encode()
 
     async def _epoch(self, path: bytes, query: bytes, close: bool) -> AsyncIterator[bytes]:
         """Stream an epoch's latest receipts: GET /epochs/{pool}/{epoch}/receipts?chain_id=N."""

@@ -4,6 +4,7 @@
                 "start": 1700000000, "epoch_length": 86400,
                 "members": [{"account": "0x…", "node_key": "…", "binding": "…"}]}]}
 
+`axon pool export` writes such a file from the chain, with the terms that attestation needs too.
 `start` and `epoch_length` (seconds) say which epochs are open; without them any is. Without
 `members` anyone's receipts are kept; with them, those of bound node keys. Without
 a file at all every pool is kept, unchecked: for a tracker that only collects.
@@ -13,11 +14,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from axon.errors import ConfigError
 from axon.ids import Account, Epoch, InfoHash, NodeKey, parse_account, parse_info_hash
 from axon.receipts import Reject, Scope, check_binding
+
+if TYPE_CHECKING:
+    from axon.rewards.pools import PoolRules
 
 __all__ = ["Pool", "Pools"]
 
@@ -33,6 +37,7 @@ class Pool:
     start: int | None = None  # seconds since 1970
     epoch_length: int | None = None  # seconds
     members: frozenset[NodeKey] | None = None
+    terms: Mapping[str, Any] | None = None  # the whole entry, if it has the pool's terms
 
     def open_epoch(self, epoch: Epoch, wall: float) -> bool:
         """Tell whether receipts of an epoch are taken now: the running one's and the one before."""
@@ -53,6 +58,21 @@ class Pools:
         if self.known is None:
             return Pool(scope.chain_id, scope.pool, scope.info_hash, 1 << 36)
         return self.known.get((scope.chain_id, scope.pool, scope.info_hash))
+
+    def rules(self, chain_id: int, address: Account) -> "PoolRules | None":
+        """Return what attestation needs of a pool; None if its entry has no terms.
+
+        Raises
+        ------
+        ConfigError
+            If the terms are malformed.
+        """
+        from axon.rewards.pools import PoolRules  # loads the proof library
+
+        for pool in (self.known or {}).values():
+            if (pool.chain_id, pool.address) == (chain_id, address) and pool.terms is not None:
+                return PoolRules.from_json(pool.terms)
+        return None
 
     def refuses(self, scope: Scope, downloader: NodeKey, uploader: NodeKey, wall: float) -> Reject | None:
         """Return why a receipt between two keys is not taken, or None."""
@@ -108,4 +128,5 @@ def _pool(row: dict[str, Any]) -> Pool:
         row.get("start"),
         row.get("epoch_length"),
         members,
+        row if "rules_hash" in row else None,
     )

@@ -20,7 +20,7 @@ from axon.receiptlog import ReceiptLog
 from axon.tracker import snapshot
 from axon.tracker.accounts import Accounts
 from axon.tracker.app import App
-from axon.tracker.attest import Attester, SegmentCommitter
+from axon.tracker.attest import Attester
 from axon.tracker.config import Config
 from axon.tracker.connection_id import ConnectionIds
 from axon.tracker.http import HttpLoop, bind_http, serve_stream
@@ -78,11 +78,9 @@ class Server:
     Parameters
     ----------
     config : Config
-    committer : SegmentCommitter or None
-        Recomputes roots for attestation.
     """
 
-    def __init__(self, config: Config, committer: SegmentCommitter | None = None) -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
         self.log = Log(config.log, config.json)
         self._clock: Callable[[], float] = time.monotonic
@@ -99,7 +97,6 @@ class Server:
         self.app = App(
             self.tracker, trusted=config.proxy, clock=self._clock, connections=lambda: len(self._loop)
         )
-        self._committer = committer
         self._worker: Worker | None = None
         self._tls = self._make_tls()
         self._tasks = 0
@@ -330,7 +327,9 @@ class Server:
         except AxonError as error:
             self.log("error", "bls-key", reason=str(error))
             return
-        self.app.attester = Attester(secret, self._committer)
+        intake = self.app.intake
+        if intake is not None:
+            self.app.attester = Attester(secret, lambda: intake.pools)
         self.app.keys |= {"bls_public": secret.public.hex(), "bls_possession": possession.hex()}
 
     async def _signals(self) -> None:
