@@ -250,8 +250,7 @@ def bench_idle(work, count, seconds):
         lt.set_piece_hashes(builder, str(folder))
         (folder / f"{number}.torrent").write_bytes(lt.bencode(builder.generate()))
         torrents.append(folder / f"{number}.torrent")
-    command = clients._ours("seed", torrents[0], folder, folder / "state", "--quiet", *torrents[1:])
-    client = clients.Client(command)
+    client = clients.ours_seed(torrents, folder, folder / "state")
     while sum(event["event"] == "complete" for event in client.events) < count:
         time.sleep(0.1)
     time.sleep(1)
@@ -290,7 +289,7 @@ def _cases(work, size, large, quick):
     yield "download", lambda case: bench_download(work, case, *large, aria2=not quick)
     yield "download, warm", lambda case: bench_download(work, case, *large, fresh=False)
     yield "seed", lambda case: bench_seed(work, case, *large, aria2=not quick)
-    yield "receipts", lambda case: bench_receipts(work, *large, runs=1 if quick else 3)
+    yield "receipts", lambda case: bench_receipts(work, *large, runs=2 if quick else 3)
     if not quick:
         yield "download from 4 seeds", lambda case: bench_download(work, case, *large, seeds=4)
         small = make(work, size // 2, 256 << 10)

@@ -99,7 +99,8 @@ def ours_download(torrent, folder, peers, data, *more):
 
 def _ours(command, torrent, folder, data, *more):
     listen = ["--listen", "127.0.0.1:0", "--data", str(data), "--json", "--verbose", "--no-trackers"]
-    paths = [command, str(torrent), "--dir", str(folder)]
+    torrents = torrent if isinstance(torrent, list) else [torrent]
+    paths = [command, *map(str, torrents), "--dir", str(folder)]
     return [sys.executable, "-m", "axon.peer", *paths, *listen, *map(str, more)]
 
 

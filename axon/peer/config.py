@@ -271,6 +271,7 @@ def _transfer(parser: argparse.ArgumentParser) -> None:
     _option(who, "peer", "connect to this peer; repeat for more", "HOST:PORT")
     _option(who, "listen", "accept peers here; port 0 lets the system choose (default :6881)", "HOST:PORT")
     _option(who, "announce", "another tracker", "URL")
+    _option(who, "webseed", "another HTTP seed (BEP 19)", "URL")
     _option(who, "no_trackers", "ask no tracker")
     _option(who, "no_pex", "no peer exchange")
     _option(who, "no_dht", "no DHT (this version has none)")

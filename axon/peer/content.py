@@ -16,6 +16,7 @@ from axon.bt.messages import HashRequest
 from axon.bt.metainfo import Metainfo
 from axon.bt.picker import Picker
 from axon.errors import StorageError
+from axon.peer.contributor import Contributor
 from axon.peer.layers import LayerServer
 from axon.peer.resume import Resume
 from axon.peer.source import TorrentSource, select_files
@@ -23,7 +24,6 @@ from axon.peer.storage import Storage
 
 if TYPE_CHECKING:
     from axon.peer.node import Node
-    from axon.peer.peer import Peer
 
 __all__ = ["Content"]
 
@@ -58,8 +58,8 @@ class Content:
         self._node = node
         self._dirty = self._syncing = False
         self._layers = LayerServer(metainfo)
-        self.assembly: Assembly[Peer] = Assembly(metainfo.piece_size, metainfo.piece_length, _BUDGET)
-        self.picker: Picker[Peer] = Picker(
+        self.assembly: Assembly[Contributor] = Assembly(metainfo.piece_size, metainfo.piece_length, _BUDGET)
+        self.picker: Picker[Contributor] = Picker(
             metainfo.num_pieces,
             metainfo.piece_size,
             have,

@@ -18,7 +18,16 @@ import trio
 from axon import __version__
 from axon.errors import TrackerError
 
-__all__ = ["HttpConnection", "HttpError", "Response", "connect", "fetch", "is_private", "resolve"]
+__all__ = [
+    "HttpConnection",
+    "HttpError",
+    "HttpSession",
+    "Response",
+    "connect",
+    "fetch",
+    "is_private",
+    "resolve",
+]
 
 _MAX_HEADERS = 32 * 1024  # bytes, status line included
 _MAX_CHUNK_LINE = 256  # bytes; a size and its extensions
@@ -76,25 +85,69 @@ async def fetch(
     HttpError
         For anything but a complete answer; its status may still be an error.
     """
+    session = HttpSession(family=family, keep_alive=False)
     try:
-        with trio.fail_after(timeout):
-            return await _follow(url, limit, headers or {}, family)
-    except trio.TooSlowError:
-        raise HttpError(f"no answer within {timeout:g} s") from None
+        return await session.get(url, limit=limit, timeout=timeout, headers=headers)
+    finally:
+        await session.close()
 
 
-async def _follow(url: str, limit: int, headers: Mapping[str, str], family: int) -> Response:
-    public = False
-    for _ in range(_REDIRECTS + 1):
-        connection = await connect(url, family=family, public_only=public)
-        async with connection:
-            response = await connection.get(url, limit=limit, headers=headers, keep_alive=False)
-        location = response.headers.get("location")
-        if response.status not in _REDIRECT_STATUS or not location:
-            return response
-        public = public or not is_private(response.address)
-        url = urljoin(url, location)
-    raise HttpError(f"more than {_REDIRECTS} redirects")
+class HttpSession:
+    """GETs that share one connection while they stay with one server.
+
+    Parameters
+    ----------
+    family : int
+        AF_INET, AF_INET6, or 0 for either.
+    keep_alive : bool
+        Keep the connection between requests.
+    """
+
+    def __init__(self, *, family: int = 0, keep_alive: bool = True) -> None:
+        self._family = family
+        self._keep_alive = keep_alive
+        self._connection: HttpConnection | None = None
+        self._origin: tuple[str, str] | None = None
+
+    async def get(
+        self, url: str, *, limit: int, timeout: float, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """GET `url`; as `fetch`."""
+        try:
+            with trio.fail_after(timeout):
+                return await self._follow(url, limit, headers or {})
+        except trio.TooSlowError:
+            raise HttpError(f"no answer within {timeout:g} s") from None
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close()
+
+    async def _follow(self, url: str, limit: int, headers: Mapping[str, str]) -> Response:
+        public = False
+        for _ in range(_REDIRECTS + 1):
+            connection = await self._connect(url, public)
+            response = await connection.get(url, limit=limit, headers=headers, keep_alive=self._keep_alive)
+            location = response.headers.get("location")
+            if response.status not in _REDIRECT_STATUS or not location:
+                return response
+            public = public or not is_private(response.address)
+            url = urljoin(url, location)
+        raise HttpError(f"more than {_REDIRECTS} redirects")
+
+    async def _connect(self, url: str, public_only: bool) -> "HttpConnection":
+        parts = _split(url)
+        origin = (parts.scheme, parts.netloc)
+        held = self._connection
+        same = held is not None and held.alive and origin == self._origin
+        if held is not None and same and not (public_only and is_private(held.address)):
+            return held
+        await self.close()
+        self._connection = await connect(url, family=self._family, public_only=public_only)
+        self._origin = origin
+        return self._connection
 
 
 async def connect(url: str, *, family: int = 0, public_only: bool = False) -> "HttpConnection":
@@ -188,6 +241,10 @@ class HttpConnection:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Hang up without ceremony."""
         await trio.aclose_forcefully(self._stream)
 
     async def get(

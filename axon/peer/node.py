@@ -34,7 +34,7 @@ from axon.peer.peerbook import Address
 from axon.peer.ratelimit import Bucket, Limits
 from axon.peer.source import TorrentSource
 from axon.peer.submitter import Submitter
-from axon.peer.swarm import Swarm
+from axon.peer.swarm import BOTH_SEEDS, Swarm
 from axon.peer.udp import UdpTrackers
 from axon.peer.upload import BlockReader
 from axon.peer.wire import Link, tune
@@ -44,6 +44,7 @@ from axon.receipts import BLOCK_SIZE, Scope
 __all__ = ["Node", "show_address"]
 
 _SWEEP = 0.5  # seconds
+_PAUSE, _SEED_PAUSE = 30.0, 1800.0  # seconds before a peer is dialled again
 _DIAL_TIMEOUT = 10.0  # seconds
 _MAX_STRANGERS = 32  # incoming connections whose handshake is not complete
 _SETTLE = 1.0  # seconds for the last receipts to leave
@@ -91,7 +92,7 @@ class Node:
         if not config.no_receipts:
             parse_account(config.pool)
             self._secret = NodeSecret.load_or_create(config.key_path)
-            self._log = ReceiptLog(config.data / "receipts.sqlite")
+            self._log = ReceiptLog(config.data / "receipts.sqlite", durable=True)
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -357,7 +358,8 @@ class Node:
             self._strangers.discard(link)
             swarm.book.failed(address, now)
         else:
-            swarm.book.disconnected(address, now)
+            both_seeds = link.closed_because == BOTH_SEEDS
+            swarm.book.disconnected(address, now, _SEED_PAUSE if both_seeds else _PAUSE)
         self.dial_soon()
 
     # -- connections ----------------------------------------------------------------------------------------

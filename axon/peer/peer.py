@@ -14,7 +14,9 @@ from axon.bt import events as ev
 from axon.bt.bitfield import Bitfield
 from axon.bt.choker import Candidate
 from axon.bt.fast import allowed_fast_set
+from axon.peer.contributor import Contributor
 from axon.peer.gossip import Gossip
+from axon.peer.ledger import Link as ReceiptLink
 from axon.peer.window import Rate, Window
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _OVERDUE = 30.0  # seconds; then a block is asked of somebody else
 _FEW = 4  # pieces; whoever has fewer gets the allowed-fast set (BEP 6)
 
 
-class Peer:
+class Peer(Contributor):
     """A peer after its handshake; the `owner` of its link.
 
     Attributes
@@ -95,17 +97,22 @@ class Peer:
 
     def on_block(self, index: int, begin: int, view: memoryview) -> None:
         """A block came; every 16 KiB passes here."""
-        content = self.swarm.content
-        others = content.picker.on_block(self, index, begin)  # type: ignore[union-attr]
-        if others is None:
-            self.swarm.wasted += len(view)
-            return
-        piece = content.assembly.add(self, index, begin, view)  # type: ignore[union-attr]
-        for other in others:
-            if other.conn.cancel(index, begin):
-                other.link.flush()
-        if piece is not None:
-            self.swarm.piece_complete(piece)
+        self.swarm.take_block(self, index, begin, view)
+
+    def cancel(self, index: int, begin: int) -> None:
+        """A block that it owes us came from somebody else."""
+        if self.conn.cancel(index, begin):
+            self.link.flush()
+
+    def ban(self) -> None:
+        """It sent bad data: never again from this address."""
+        self.swarm.book.ban(self.link.address[0])
+        self.link.close("sent bad data")
+
+    @property
+    def receipts(self) -> ReceiptLink | None:
+        """Where its blocks are acknowledged; None if nowhere."""
+        return self.gossip.receipts
 
     def on_event(self, event: ev.Event) -> None:
         """Something happened; blocks do not come this way."""

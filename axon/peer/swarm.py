@@ -24,6 +24,7 @@ from axon.errors import MetainfoError, StorageError
 from axon.ids import InfoHash
 from axon.peer.announcer import Announcer
 from axon.peer.content import Content
+from axon.peer.contributor import Contributor
 from axon.peer.gossip import pex_address, pex_flags
 from axon.peer.http import is_private
 from axon.peer.layers import LayerFetch
@@ -34,12 +35,15 @@ from axon.peer.ratelimit import Bucket, Limits
 from axon.peer.source import TorrentSource
 from axon.peer.submitter import Submitter
 from axon.peer.upload import joined
+from axon.peer.webseed import WebSeed
 
 if TYPE_CHECKING:
     from axon.peer.node import Node
     from axon.peer.wire import Link
 
-__all__ = ["Swarm"]
+__all__ = ["BOTH_SEEDS", "Swarm"]
+
+BOTH_SEEDS = "both are seeds"  # why a link is closed that is of no more use
 
 _ENOUGH = 40  # peers; with fewer the trackers are asked more often, and peers are dialled
 _SYNC = 5.0  # seconds between two writes of the resume data
@@ -81,6 +85,7 @@ class Swarm:
         self.ledger: Ledger | None = None
         self.submitter: Submitter | None = None
         self.super_seeding = False
+        self.webseeds: list[WebSeed] = []
         self.paused = False
         self.started = False  # has any block come?
         self.error: str | None = None
@@ -138,13 +143,16 @@ class Swarm:
     @property
     def wants_peers(self) -> bool:
         """Should more peers be dialled?"""
-        if self.paused or not self.ready.is_set() or len(self.peers) >= 2 * _ENOUGH:
+        if self.paused or not self.ready.is_set():
             return False
-        return not (self.content is not None and self.content.picker.complete)
+        # A seed dials too, for downloaders may be unreachable; but it leaves room for those who come.
+        return len(self.peers) < (_ENOUGH // 2 if self.done.is_set() else 2 * _ENOUGH)
 
     def total_down(self) -> int:
         """Payload bytes received in this run."""
-        return self.downloaded + sum(peer.conn.bytes_received for peer in self.peers)
+        return self.downloaded + sum(
+            (peer.conn.bytes_received for peer in self.peers), sum(seed.received for seed in self.webseeds)
+        )
 
     def total_up(self) -> int:
         """Payload bytes sent in this run."""
@@ -189,6 +197,12 @@ class Swarm:
                 peer.link.flush()
             if self.content.picker.complete:
                 self._complete()
+            self.webseeds = [
+                WebSeed(self, url) for url in (*self.metainfo.webseeds, *self.node.config.webseed)
+            ]
+            if not self.content.picker.complete:
+                for webseed in self.webseeds:
+                    nursery.start_soon(webseed.run)
             if not self.ready.is_set():
                 self.ready.set()
                 nursery.start_soon(self.announcer.run)
@@ -313,7 +327,22 @@ class Swarm:
             at += length
         return parts, size
 
-    def piece_complete(self, piece: PieceBuffer[Peer]) -> None:
+    def take_block(self, source: Contributor, index: int, begin: int, view: memoryview) -> None:
+        """A block came; every 16 KiB passes here."""
+        content = self.content
+        if content is None:
+            return
+        others = content.picker.on_block(source, index, begin)
+        if others is None:
+            self.wasted += len(view)
+            return
+        piece = content.assembly.add(source, index, begin, view)
+        for other in others:
+            other.cancel(index, begin)
+        if piece is not None:
+            self.piece_complete(piece)
+
+    def piece_complete(self, piece: PieceBuffer[Contributor]) -> None:
         """The last block of a piece came: hash and write it in a disk thread."""
         content = self.content
         assert content is not None
@@ -323,7 +352,7 @@ class Swarm:
             lambda error: self._not_stored(piece, error),
         )
 
-    def _stored(self, piece: PieceBuffer[Peer], good: bool) -> None:
+    def _stored(self, piece: PieceBuffer[Contributor], good: bool) -> None:
         content = self.content
         assert content is not None
         if good:
@@ -343,24 +372,24 @@ class Swarm:
             content.picker.piece_failed(piece.index)
             self.node.hash_failed(self, piece.index)
         content.assembly.release(piece)
-        for peer in culprits:
-            self._ban(peer)
+        for source in culprits:
+            source.ban()
         if good and content.picker.complete and not self.done.is_set():
             self._complete()
         else:
             self._refill_dry()
 
-    def _acknowledge(self, piece: PieceBuffer[Peer]) -> None:
+    def _acknowledge(self, piece: PieceBuffer[Contributor]) -> None:
         assert self.ledger is not None
         contributions = {
-            peer.gossip.receipts: blocks
-            for peer, blocks in piece.contributors().items()
-            if peer.gossip.receipts is not None
+            source.receipts: blocks
+            for source, blocks in piece.contributors().items()
+            if source.receipts is not None
         }
         if contributions:
             self.ledger.piece_verified(piece.index, contributions)
 
-    def _not_stored(self, piece: PieceBuffer[Peer], error: BaseException) -> None:
+    def _not_stored(self, piece: PieceBuffer[Contributor], error: BaseException) -> None:
         if not isinstance(error, StorageError | MetainfoError):
             self.node.crash(error)
             return
@@ -378,10 +407,6 @@ class Swarm:
             if peer.dry and not peer.conn.outstanding:
                 peer.refill(now)
                 peer.link.flush()
-
-    def _ban(self, peer: Peer) -> None:
-        self.book.ban(peer.link.address[0])
-        peer.link.close("sent bad data")
 
     def _complete(self) -> None:
         assert self.content is not None
@@ -418,7 +443,7 @@ class Swarm:
         if not (self.content is not None and self.content.picker.is_seed and peer.conn.peer_is_seed):
             peer.useless_since = now
         elif now - peer.useless_since > (_LAST_RECEIPTS if peer.gossip.owes_receipts else 0.0):
-            peer.link.close("both are seeds")
+            peer.link.close(BOTH_SEEDS)
         self.ask_layers(peer)
 
     def _rechoke(self, now: float) -> None:

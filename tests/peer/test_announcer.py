@@ -1,5 +1,6 @@
 """When which tracker is asked; the trackers are functions and the clock is a mock."""
 
+import itertools
 import random
 
 import pytest
@@ -113,9 +114,9 @@ async def test_retry_in_is_respected_and_failures_back_off(autojump_clock: MockC
     await drive(announcer, 3599)
     assert len(trackers.events("busy")) == 2
     times = [at for at, url, _ in trackers.calls if url == "down"]
-    gaps = [b - a for a, b in zip(times, times[1:])]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
     assert 5 < len(times) < 12
-    assert all(b > 1.5 * a for a, b in zip(gaps, gaps[1:5]))
+    assert all(b > 1.5 * a for a, b in itertools.pairwise(gaps[:5]))
 
 
 @pytest.mark.parametrize(("hungry", "calls"), [(True, 6), (False, 1)])

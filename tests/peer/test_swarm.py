@@ -1,0 +1,238 @@
+"""Whole swarms of our own nodes: what arrives, what is refused, what survives."""
+
+import contextlib
+import errno
+import os
+import socket
+
+import pytest
+import trio
+
+from axon.bt.handshake import Handshake, Reserved
+from axon.errors import StorageError
+from axon.ids import InfoHash, PeerId
+from axon.peer.source import TorrentSource
+from axon.receiptlog import ReceiptLog, Role
+from tests.peer.swarming import make_file, make_torrent, running
+
+
+@pytest.fixture
+def torrent(tmp_path):
+    path = make_file(tmp_path / "seed", 1_000_003)
+    return make_torrent(path, tmp_path / "t.torrent")
+
+
+def same(tmp_path, folder="out", name="file.bin"):
+    return (tmp_path / "seed" / name).read_bytes() == (tmp_path / folder / name).read_bytes()
+
+
+async def test_a_download_arrives_whole_and_both_logs_hold_its_receipts(torrent, tmp_path):
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        leech.add(torrent, tmp_path / "out", seed)
+        await leech.wait_for("complete")
+        await leech.node.settle()
+        for _ in range(100):
+            received = list(ReceiptLog(tmp_path / "a" / "receipts.sqlite").latest(role=Role.RECEIVED))
+            if received and received[0].blocks == 62:
+                break
+            await trio.sleep(0.05)
+    assert same(tmp_path)
+    given = list(ReceiptLog(tmp_path / "b" / "receipts.sqlite").latest(role=Role.GIVEN))
+    assert [receipt.blocks for receipt in given] == [receipt.blocks for receipt in received] == [62]
+    assert all(receipt.verifies() for receipt in received)
+
+
+async def test_without_receipts_it_is_an_ordinary_client(torrent, tmp_path):
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b", no_receipts=True) as leech:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        leech.add(torrent, tmp_path / "out", seed)
+        await leech.wait_for("complete")
+    assert same(tmp_path)
+    assert not (tmp_path / "b" / "receipts.sqlite").exists()
+
+
+async def test_leechers_serve_each_other(torrent, tmp_path):
+    """The seed is slow, so that what it gives must be passed on."""
+    async with (
+        running(tmp_path / "s", max_up=1_000_000.0) as seed,
+        running(tmp_path / "a") as one,
+        running(tmp_path / "b") as two,
+    ):
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        first = one.add(torrent, tmp_path / "one", seed)
+        second = two.add(torrent, tmp_path / "two", seed, one)
+        await one.wait_for("complete")
+        await two.wait_for("complete")
+        assert first.total_up() + second.total_up() > 0
+    assert same(tmp_path, "one")
+    assert same(tmp_path, "two")
+
+
+async def test_a_magnet_link_without_trackers_works(torrent, tmp_path):
+    name = TorrentSource.from_text(str(torrent), tmp_path).handshake_hashes[0].hex()
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        swarm = leech.add(f"magnet:?xt=urn:btih:{name}", tmp_path / "out", seed)
+        await leech.wait_for("complete")
+        assert swarm.name == "file.bin"
+    assert same(tmp_path)
+
+
+async def test_rates_are_kept(torrent, tmp_path):
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b", max_down=600_000.0) as leech:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        start = trio.current_time()
+        leech.add(torrent, tmp_path / "out", seed)
+        await leech.wait_for("complete")
+        assert trio.current_time() - start > (1_000_003 - 150_000 - 300_000) / 600_000
+    assert same(tmp_path)
+
+
+async def test_a_restart_goes_on_without_hashing(torrent, tmp_path):
+    async with running(tmp_path / "a") as seed:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        async with running(tmp_path / "b") as leech:
+            leech.add(torrent, tmp_path / "out", seed)
+            await leech.wait_for("complete")
+    async with running(tmp_path / "b") as again:
+        swarm = again.add(torrent, tmp_path / "out")
+        assert (await again.wait_for("added"))["have"] == 31
+        assert swarm.content.picker.is_seed
+
+
+class Liar:
+    """A peer that has everything and sends garbage."""
+
+    def __init__(self, info_hash, pieces):
+        self.info_hash, self.pieces = info_hash, pieces
+        self.sent = 0
+
+    async def serve(self, stream):
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._serve(stream)
+
+    async def _serve(self, stream):
+        hello = Handshake(InfoHash(self.info_hash), PeerId(b"-LI0001-abcdefghijkl"), Reserved.FAST)
+        await stream.send_all(hello.serialize() + b"\0\0\0\x01\x0e" + b"\0\0\0\x01\x01")
+        buffer = b""
+        skip = 68
+        async for data in stream:
+            buffer += data
+            if skip:
+                if len(buffer) < skip:
+                    continue
+                buffer, skip = buffer[skip:], 0
+            while len(buffer) >= 4:
+                length = int.from_bytes(buffer[:4], "big")
+                if len(buffer) < 4 + length:
+                    break
+                frame, buffer = buffer[4 : 4 + length], buffer[4 + length :]
+                if frame[:1] == b"\x06":
+                    size = int.from_bytes(frame[9:13], "big")
+                    self.sent += 1
+                    head = (9 + size).to_bytes(4, "big") + b"\x07" + frame[1:9]
+                    await stream.send_all(head + bytes(size))
+
+
+async def test_a_liar_is_banned_and_the_honest_are_not(torrent, tmp_path):
+    name = TorrentSource.from_text(str(torrent), tmp_path).handshake_hashes[0]
+    liar = Liar(name, 31)
+    async with trio.open_nursery() as nursery:
+        # Its own loopback address, for bans are by address.
+        [listener] = await nursery.start(
+            lambda task_status: trio.serve_tcp(liar.serve, 0, host="127.0.0.2", task_status=task_status)
+        )
+        port = listener.socket.getsockname()[1]
+        async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+            swarm = leech.node.add(
+                TorrentSource.from_text(str(torrent), tmp_path / "out", (("127.0.0.2", port),))
+            )
+            await leech.wait_for("hash_failed")
+            with trio.fail_after(10):
+                while not swarm.book.is_banned("127.0.0.2"):
+                    await trio.sleep(0.01)
+            seed.add(torrent, tmp_path / "seed", leech)
+            await leech.wait_for("complete")
+            assert not swarm.book.is_banned("127.0.0.1")
+        nursery.cancel_scope.cancel()
+    assert same(tmp_path)
+
+
+async def test_a_full_disk_pauses_the_torrent_and_bans_nobody(torrent, tmp_path, monkeypatch):
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        swarm = leech.add(torrent, tmp_path / "out", seed)
+        await leech.wait_for("added")
+        written = []
+
+        def full(index, data):
+            if len(written) >= 5:
+                raise StorageError(f"cannot write: {os.strerror(errno.ENOSPC)}")
+            written.append(index)
+            return real(index, data)
+
+        real = swarm.content.storage.write_piece
+        monkeypatch.setattr(swarm.content.storage, "write_piece", full)
+        facts = await leech.wait_for("error")
+        assert "No space left" in facts["message"]
+        await trio.sleep(1.0)
+        assert swarm.paused
+        assert not swarm.book.is_banned("127.0.0.1")
+        assert all(not peer.conn.outstanding for peer in swarm.peers)
+        assert swarm.content.picker.num_have == len(swarm.content.have) <= 6
+        assert sum(event == "error" for event, _ in leech.events) == 1
+
+
+async def test_a_connection_to_oneself_is_dropped(torrent, tmp_path):
+    async with running(tmp_path / "a", verbose=True) as one:
+        one.add(torrent, tmp_path / "seed2", one)
+        assert "ourselves" in str((await one.wait_for("disconnected"))["why"])
+
+
+async def test_slow_and_silent_strangers_cost_nothing_but_their_place(torrent, tmp_path):
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        strangers = [socket.create_connection(("127.0.0.1", seed.node.port)) for _ in range(10)]
+        strangers[0].send(b"\x13BitTor")
+        strangers[1].send(b"GET / HTTP/1.1\r\n\r\n")
+        strangers[2].send(Handshake(InfoHash(bytes(20)), PeerId(bytes(20))).serialize())
+        leech.add(torrent, tmp_path / "out", seed)
+        await leech.wait_for("complete")
+        for stranger in strangers[1:3]:
+            stranger.settimeout(5)
+            assert await trio.to_thread.run_sync(stranger.recv, 100) == b""
+        for stranger in strangers:
+            stranger.close()
+    assert same(tmp_path)
+
+
+async def test_a_private_torrent_exchanges_no_peers(tmp_path):
+    path = make_file(tmp_path / "seed", 300_000)
+    torrent = make_torrent(path, tmp_path / "t.torrent", private=1)
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        swarm = seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        assert not swarm.exchanges_peers
+        leech.add(torrent, tmp_path / "out", seed)
+        with trio.fail_after(10):
+            while not any(peer.conn.peer_extensions for peer in swarm.peers):
+                await trio.sleep(0.01)
+        assert all("ut_pex" not in peer.conn.peer_extensions for peer in swarm.peers)
+        await leech.wait_for("complete")
+    assert same(tmp_path)
+
+
+async def test_the_same_torrent_twice_is_refused(torrent, tmp_path):
+    async with running(tmp_path / "a") as one:
+        one.add(torrent, tmp_path / "seed")
+        with pytest.raises(Exception, match="twice"):
+            one.add(torrent, tmp_path / "seed")
