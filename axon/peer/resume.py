@@ -6,8 +6,8 @@ believed at the next start:
 
 - after `close`: every piece of a file that has the same size and time of change;
 - after a kill: the same, except that files were being written to, so their time
-  may be anything up to the journal's own. A piece is noted only once its bytes
-  were handed to the kernel, and the page cache outlives a process;
+  may be anything from the snapshot's to the journal's own. A piece is noted only
+  once its bytes were handed to the kernel, and the page cache outlives a process;
 - after a power cut (another boot id): only pieces flushed to the disk itself
   before the last snapshot said so.
 
@@ -20,6 +20,7 @@ import os
 import struct
 import threading
 import time
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
@@ -35,6 +36,7 @@ __all__ = ["FLUSH_EVERY", "Resume"]
 
 FLUSH_EVERY: Final = 30.0  # seconds: how much downloading a power cut may cost
 _SLACK: Final = 10 * 10**9  # ns: a write may be this much younger than the last piece noted
+_TICK: Final = 10**9  # ns: file systems' clocks may lag behind ours by less than this
 _MAX_MARKS: Final = 1 << 16  # then the journal is folded into a new snapshot
 _MAX_FILE: Final = 64 << 20  # bytes; larger resume files are not ours
 _MAGIC: Final = b"axon resume v1\n\0"
@@ -68,6 +70,8 @@ class Resume:
         size = (metainfo.num_pieces + 7) // 8
         self._have, self._durable = bytearray(size), bytearray(size)
         self._fresh = set[int]()  # pieces marked since the last flush
+        self._touched = set[int]()  # pieces marked since their files were last looked at
+        self._statuses: list[tuple[int, int]] = []
         self._journal: int | None = None
         self._salt = b""
         self._marks = 0
@@ -86,7 +90,7 @@ class Resume:
             their files are missing or too short, are in neither.
         """
         with self._lock:
-            statuses = self._look()
+            statuses = self._statuses = self._look(range(len(self.metainfo.files)), [])
             there = self._possible(statuses)
             snapshot = _Snapshot.read(self.file, self.metainfo)
             believed = set[int]()
@@ -99,6 +103,11 @@ class Resume:
                 self._durable = bytearray(a & b for a, b in zip(self._have, snapshot.durable))
             self._fresh = {k for k in believed if not self._durable[k >> 3] & 128 >> (k & 7)}
             self._changed = snapshot is None or not snapshot.clean or believed != snapshot.have
+            if len(believed) < self.metainfo.num_pieces:
+                # From now on files may be written to: a kill before the first `mark` must not look like
+                # files that changed after a clean stop. Trouble with the file waits for `sync`.
+                with contextlib.suppress(StorageError):
+                    self._write_snapshot(clean=False, durably=False)
             return bytes(self._have), sorted(there - believed)
 
     def mark(self, index: int) -> None:
@@ -106,6 +115,7 @@ class Resume:
         with self._lock:
             self._have[index >> 3] |= 128 >> (index & 7)
             self._fresh.add(index)
+            self._touched.add(index)
             self._changed = True
             try:
                 if self._journal is None:
@@ -156,12 +166,7 @@ class Resume:
         """Force the files of freshly marked pieces to the disk (fdatasync), outside the lock."""
         with self._lock:
             fresh = set(self._fresh)
-        numbers = {
-            number
-            for index in fresh
-            for number, _, _ in self.metainfo.spans(index, 0, self.metainfo.piece_size(index))
-            if not self.metainfo.files[number].pad
-        }
+        numbers = self._files_of(fresh)
         self._storage.flush_files(numbers)
         with self._lock:
             for index in fresh:
@@ -169,16 +174,27 @@ class Resume:
             self._fresh -= fresh
             self._flushed = time.monotonic()
 
-    def _look(self) -> list[tuple[int, int]]:
-        """Return size and time of change of each file, and of the part-file behind them."""
-        found = []
-        for number, file in enumerate(self.metainfo.files):
+    def _files_of(self, pieces: set[int]) -> set[int]:
+        return {
+            number
+            for index in pieces
+            for number, _, _ in self.metainfo.spans(index, 0, self.metainfo.piece_size(index))
+            if not self.metainfo.files[number].pad
+        }
+
+    def _look(self, numbers: Iterable[int], known: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return size and time of change of each file, and of the part-file behind them.
+
+        Only `numbers` are looked at; the others are as they were `known`, so that what someone else
+        changes while we run does not pass for our work.
+        """
+        files = self.metainfo.files
+        found = known[:-1] or [(-1, 0)] * len(files)
+        for number in numbers:
             # Pads have no file; an empty one holds no piece.
-            status = self._storage.stat(number) if file.length and not file.pad else None
-            found.append((-1, 0) if status is None else (status.st_size, status.st_mtime_ns))
-        status = self._storage.stat_parts()
-        found.append((-1, 0) if status is None else (status.st_size, status.st_mtime_ns))
-        return found
+            if files[number].length and not files[number].pad:
+                found[number] = _status(self._storage.stat(number))
+        return [*found, _status(self._storage.stat_parts())]
 
     def _possible(self, statuses: list[tuple[int, int]]) -> set[int]:
         """Return the pieces whose bytes could be on disk."""
@@ -201,6 +217,9 @@ class Resume:
 
     def _write_snapshot(self, *, clean: bool, durably: bool) -> None:
         with self._lock:
+            began = time.time_ns()  # before looking: a later write is younger than this
+            self._statuses = self._look(self._files_of(self._touched), self._statuses)
+            self._touched.clear()
             body = bencode.encode(
                 {
                     b"hashes": _hashes(self.metainfo),
@@ -209,7 +228,8 @@ class Resume:
                     b"durable": bytes(self._durable),
                     b"boot": _boot_id(),
                     b"clean": int(clean),
-                    b"files": b"".join(_STATUS.pack(*one) for one in self._look()) if clean else b"",
+                    b"time": began,
+                    b"files": b"".join(_STATUS.pack(*one) for one in self._statuses),
                 }
             )
             digest = sha256(body).digest()
@@ -245,7 +265,8 @@ class _Snapshot:
         self.clean = fields[b"clean"] == 1 and not marks
         self.same_boot = fields[b"boot"] == _boot_id() != b""
         self.files = list(_STATUS.iter_unpack(fields[b"files"]))
-        self._written = written  # ns: when something was last noted
+        self._began: int = fields[b"time"] - _TICK  # ns: files changed earlier were not changed by us
+        self._written = written + _SLACK  # ns: nor those changed later
 
     @classmethod
     def read(cls, path: Path, metainfo: Metainfo) -> Self | None:
@@ -284,14 +305,18 @@ class _Snapshot:
                 continue
             # What is not there as a file lies in the part-file, the last status.
             where = number if now[number][0] >= 0 else -1
-            if self.clean:
-                changed = len(self.files) != len(now) or self.files[number] != now[number]
-                changed = changed or self.files[where] != now[where]
-            else:
-                changed = now[where][1] > self._written + _SLACK or now[number][0] > file.length
+            changed = len(self.files) != len(now)
+            for k in (number, where):
+                if not changed and now[k] != self.files[k]:
+                    ours = self._began <= now[k][1] <= self._written and now[number][0] <= file.length
+                    changed = self.clean or not ours
             if changed:
                 have.difference_update(metainfo.file_pieces(number))
         return have
+
+
+def _status(status: os.stat_result | None) -> tuple[int, int]:
+    return (-1, 0) if status is None else (status.st_size, status.st_mtime_ns)
 
 
 def _hashes(metainfo: Metainfo) -> bytes:
