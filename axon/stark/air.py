@@ -408,8 +408,8 @@ class Air:
         self._roots.append((expr.at, Constraint(name, expr.degree, row)))
 
     def _compile(self) -> Program:
-        if not self._roots:
-            raise ConfigError(f"air {self.name!r}: no constraints")
+        if not self._roots or not self.names[MAIN]:
+            raise ConfigError(f"air {self.name!r}: no constraints or no main columns")
         roots = [r for r in self._roots if r[1].row is None] + [
             r for r in self._roots if r[1].row is not None
         ]

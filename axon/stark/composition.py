@@ -26,6 +26,7 @@ import numpy as np
 from axon.errors import ProofRejected, ProverError
 from axon.stark import extension
 from axon.stark.air import Air, Public
+from axon.stark.arena import empty
 from axon.stark.evaluate import Scalars, lower_combined, run
 from axon.stark.extension import Ext
 from axon.stark.field import P, Vector, batch_inverse, inverse, root_of_unity, scale, sub
@@ -111,10 +112,10 @@ def quotient_of(
     code = lower_combined(
         air.program(), scalars, beta, {row: first + k for k, row in enumerate(divisors.rows)}
     )
-    values = np.empty((3, n * blocks), np.uint64)
+    values = empty((3, n * blocks))
     polynomials = _table_polynomials(air, public)
     exempt = _exempt_polynomial(air, options)
-    extra = np.empty((first + len(divisors.rows), n), np.uint64)
+    extra = empty((first + len(divisors.rows), n))
     for block in range(blocks):
         _fill_extra(extra, air, options, divisors, polynomials, exempt, block)
         run(code, segments, extra, values, n, block * n, air.log_rows)

@@ -79,7 +79,6 @@ def commit_polynomials(coefficients: Vector, options: Options, random: Random) -
     salt = None
     if options.zero_knowledge:
         salt = random.words(options.salt_words, extended.shape[1])
-        salt = np.ascontiguousarray(salt, np.uint64)
     tree = MerkleTree(hash_leaves(extended, salt), options.digest_bytes)
     return Committed(coefficients, extended, salt, tree)
 

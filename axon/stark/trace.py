@@ -9,6 +9,7 @@ attested segment recomputes it bit by bit.
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from axon.errors import ProverError
 from axon.stark.air import ATTESTED, AUXILIARY, MAIN, Air, Expr
+from axon.stark.arena import empty
 from axon.stark.evaluate import Scalars, lower_outputs, run
 from axon.stark.field import P, Vector
 from axon.stark.keccak import keccak256
@@ -26,6 +28,9 @@ from axon.stark.program import Cell, Constraint, Kind, Operand, compile_program
 __all__ = ["PAD", "Random", "Witness"]
 
 PAD = 8  # columns behind a natural-order matrix, so that whole vectors can be read at q + 1
+
+
+_ZEROS = memoryview(bytes(1 << 20))
 
 
 class Random:
@@ -41,10 +46,13 @@ class Random:
 
     def words(self, *shape: int) -> Vector:
         """Uniform 64-bit words."""
-        size = 8 * int(np.prod(shape))
-        out = bytearray(size + 15)
-        self._stream.update_into(bytes(size), out)
-        return np.frombuffer(out, "<u8", size // 8).reshape(shape)
+        count = int(np.prod(shape))
+        flat = empty(count + 2)  # the cipher wants room for a block behind what it writes
+        target = flat.view(np.uint8).data
+        for at in range(0, 8 * count, len(_ZEROS)):
+            self._stream.update_into(_ZEROS[: 8 * count - at], target[at:])
+        words = flat[:count].reshape(shape)
+        return words if sys.byteorder == "little" else words.byteswap()
 
     def elements(self, *shape: int) -> Vector:
         """Uniform field elements."""

@@ -60,6 +60,9 @@ def test_sizes_are_bounded_and_an_air_needs_constraints() -> None:
             Air("x", log_rows)
     with pytest.raises(ConfigError, match="no constraints"):
         Air("x", 5).program()
+    with pytest.raises(ConfigError, match="no main columns"):
+        (air := Air("x", 5)).constrain(air.attested("a")[0])
+        air.program()
 
 
 def test_a_boundary_in_the_random_rows_is_refused() -> None:
