@@ -107,6 +107,7 @@ class TrackerState:
     seeders: int | None = None
     leechers: int | None = None
     started: bool = False  # it knows of us
+    completed: bool = False  # it knows that we completed the download
     never: bool = False
     interval: float = _MAX_RETRY
     min_interval: float = _HUNGRY
@@ -178,6 +179,8 @@ class Announcer:
 
     async def _leave(self, state: TrackerState) -> None:
         try:
+            if self._completed and not state.completed:  # the program ends as soon as all is here
+                await self._ask.announce(state.url, self._fill(state, Event.COMPLETED))
             await self._ask.announce(state.url, self._fill(state, Event.STOPPED))
         except TrackerError as error:
             state.error = str(error)
@@ -187,17 +190,16 @@ class Announcer:
         return replace(self._request(), event=event, tracker_id=state.tracker_id, numwant=numwant)
 
     async def _tier(self, tier: list[TrackerState]) -> None:
-        told_completed = self._completed  # a seed from the start never "completes" (BEP 3)
         while True:
             wait, answered = _MAX_RETRY, False
             for state in list(tier):
                 if state.never:
                     continue
-                finishing = self._completed and not told_completed and state.started
+                finishing = self._completed and state.started and not state.completed
                 event = Event.COMPLETED if finishing else Event.NONE if state.started else Event.STARTED
                 retry = await self._try(state, event)
                 if retry is None:
-                    told_completed = told_completed or finishing
+                    state.completed = state.completed or finishing
                     tier.remove(state)
                     tier.insert(0, state)
                     wait, answered = state.interval, True
@@ -205,7 +207,7 @@ class Announcer:
                 wait = min(wait, retry)
             if all(state.never for state in tier):
                 return
-            await self._sleep(tier[0], wait, told_completed, answered)
+            await self._sleep(tier[0], wait, answered)
 
     async def _try(self, state: TrackerState, event: Event) -> float | None:
         """Ask one tracker: None if it answered, else seconds until it may be asked again."""
@@ -233,12 +235,12 @@ class Announcer:
         doubled = _FIRST_RETRY * 2.0 ** min(state.failures - 1, 10)
         return min(doubled, _MAX_RETRY) * self._jitter.uniform(0.9, 1.1)
 
-    async def _sleep(self, state: TrackerState, wait: float, told: bool, answered: bool) -> None:
+    async def _sleep(self, state: TrackerState, wait: float, answered: bool) -> None:
         """Sleep, but wake when the download completes, and sooner while there are too few peers."""
         end = trio.current_time() + wait
         while (left := end - trio.current_time()) > 0:
             changed = self._changed
-            if answered and self._completed and not told:
+            if answered and self._completed and not state.completed:
                 return
             with trio.move_on_after(min(left, max(state.min_interval, 1.0)) if answered else left):
                 await changed.wait()
