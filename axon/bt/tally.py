@@ -181,7 +181,7 @@ class Taken:
         self.counted = self._acked.blocks  # blocks of the receipts that are on disk
         # A piece cannot be acknowledged before it is whole, so credit is never less than two pieces.
         largest = piece_blocks(0) if num_pieces else 1
-        self._credit = max(START_CREDIT, 2 * largest)
+        self._credit = self._start = max(START_CREDIT, 2 * largest)
         self._max_credit = max(_MAX_CREDIT, 4 * largest)
         self._toward_next = 0
         self._believed = self._max_credit + self.counted // _SLACK if resumed else 0
@@ -200,6 +200,13 @@ class Taken:
     def exhausted(self) -> bool:
         """Nothing more is sent until a receipt comes."""
         return self.sent.owed >= self.limit
+
+    def disconnected(self) -> None:
+        """A connection ended: what was under way is lost, and an honest peer will never sign for it.
+
+        So leave it what a stranger gets; for a new key it would get that anyway.
+        """
+        self.sent.owed = min(self.sent.owed, max(0, self.limit - self._start))
 
     def judge(self, receipt: Receipt, acks: Sequence[PieceAck], *, verified: bool | None = None) -> bool:
         """Take a receipt, if it is all right; it counts after `commit`.

@@ -156,6 +156,11 @@ class Ledger:
         """The connection ended; what it brought is still acknowledged, and delivered at the next one."""
         link.closed = True
         self._links.discard(link)
+        if link.taken is not None:
+            link.taken.disconnected()
+            for other in self._links:
+                if other.taken is link.taken:
+                    self._feed(other)
         if link.pending:
             self._hurry(True)
         elif link.channel.peer is not None and self._is_stranger(link):
@@ -414,7 +419,10 @@ class Ledger:
             return
         if taken.limit >= link.told + link.told // 8:
             self._tell(link)
-        if link.starved and not taken.exhausted:
+        self._feed(link)
+
+    def _feed(self, link: Link) -> None:
+        if link.starved and link.taken is not None and not link.taken.exhausted:
             link.starved = False
             link.resume()
 

@@ -152,15 +152,26 @@ def test_who_signs_nothing_gets_one_credit(nodes: tuple[Node, Node]) -> None:
         a.ledger.block_sent(a.on, sent // BLOCKS, sent % BLOCKS * BLOCK_SIZE)
         sent += 1
     assert sent == START_CREDIT
-    a.connect()
-    b = nodes[1]
-    b.connect()
-    settle(a, b)
-    assert not a.ledger.may_upload(a.on)  # nor does coming back help
     a.now = 16.0
     assert a.ledger.may_upload(a.on)
     a.ledger.block_sent(a.on, 0, 0)
     assert not a.ledger.may_upload(a.on)
+
+
+def test_blocks_lost_with_a_connection_do_not_starve_the_peer(nodes: tuple[Node, Node]) -> None:
+    """What was under way is never acknowledged; coming back gives what a stranger gets."""
+    a, b = nodes
+    for index in range(16):
+        a.ledger.block_sent(a.on, index, 0, BLOCKS * BLOCK_SIZE)
+    assert not a.ledger.may_upload(a.on)
+    for node in nodes:
+        node.connect()
+    settle(a, b)
+    for index in range(16):
+        assert a.ledger.may_upload(a.on)
+        transfer(a, b, index)
+    settle(a, b)
+    assert a.ledger.taken_blocks == 16 * BLOCKS
 
 
 def test_slow_pieces_get_a_receipt_each_and_fast_ones_share(nodes: tuple[Node, Node]) -> None:
