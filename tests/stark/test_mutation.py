@@ -1,0 +1,17 @@
+"""A sample of scripts/mutate_verifier.py; run the script itself for all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "mutate_verifier.py"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_removed_checks_are_noticed() -> None:
+    done = subprocess.run([sys.executable, str(SCRIPT), "--every", "15"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 of 3 mutants killed" in done.stdout
