@@ -43,6 +43,8 @@ def bind_http(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, port))
+        if hasattr(socket, "TCP_DEFER_ACCEPT"):  # hand connections over once their request is here
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 10)
         sock.listen(4096)
         sock.setblocking(False)
     except OSError as error:
@@ -52,7 +54,7 @@ def bind_http(host: str, port: int) -> socket.socket:
 
 
 class _Connection:
-    __slots__ = ("address", "buffer", "closing", "last", "sock", "unsent")
+    __slots__ = ("address", "buffer", "closing", "last", "registered", "sock", "unsent")
 
     def __init__(self, sock: socket.socket, address: bytes, now: float) -> None:
         self.sock = sock
@@ -60,6 +62,7 @@ class _Connection:
         self.buffer = b""  # a request that is not whole yet
         self.unsent = b""
         self.closing = False
+        self.registered = False  # with the epoll
         self.last = now  # when it last completed something
 
 
@@ -170,8 +173,9 @@ class HttpLoop:
             packed = socket.inet_pton(listener.family, address[0].partition("%")[0])
             connection = _Connection(sock, packed, now)
             self._connections[sock.fileno()] = connection
-            self._epoll.register(sock.fileno(), select.EPOLLIN)
-            self._read(connection, now)  # the request is often here already
+            self._read(connection, now)  # the request is mostly here already, and often the only one
+            if not connection.registered and sock.fileno() in self._connections:
+                self._register(connection, select.EPOLLIN)
 
     def _read(self, connection: _Connection, now: float) -> None:
         engine = self._engine
@@ -236,7 +240,8 @@ class HttpLoop:
 
     def _hand_over(self, connection: _Connection) -> None:
         fd = connection.sock.fileno()
-        self._epoll.unregister(fd)
+        if connection.registered:
+            self._epoll.unregister(fd)
         del self._connections[fd]
         self._detach(connection.sock, connection.address, connection.buffer)
 
@@ -255,7 +260,7 @@ class HttpLoop:
                 if close:
                     self._close(connection)
                 return not close
-            self._epoll.modify(connection.sock.fileno(), select.EPOLLOUT)  # read no more until it does
+            self._register(connection, select.EPOLLOUT)  # read no more until it does
             data = data[sent:]
         connection.unsent += data
         if len(connection.unsent) > _MAX_UNSENT:
@@ -276,7 +281,14 @@ class HttpLoop:
             if connection.closing:
                 self._close(connection)
             else:
-                self._epoll.modify(connection.sock.fileno(), select.EPOLLIN)
+                self._register(connection, select.EPOLLIN)
+
+    def _register(self, connection: _Connection, events: int) -> None:
+        if connection.registered:
+            self._epoll.modify(connection.sock.fileno(), events)
+        else:
+            self._epoll.register(connection.sock.fileno(), events)
+            connection.registered = True
 
     def _sweep(self, now: float, *, crowded: bool = False) -> None:
         """Close the silent ones; when crowded, the tenth that was silent for longest."""
@@ -292,7 +304,8 @@ class HttpLoop:
     def _close(self, connection: _Connection) -> None:
         fd = connection.sock.fileno()
         if self._connections.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
+            if connection.registered:
+                self._epoll.unregister(fd)
             connection.sock.close()
 
 
