@@ -236,3 +236,40 @@ async def test_the_same_torrent_twice_is_refused(torrent, tmp_path):
         one.add(torrent, tmp_path / "seed")
         with pytest.raises(Exception, match="twice"):
             one.add(torrent, tmp_path / "seed")
+
+
+async def test_a_super_seed_gives_each_piece_once_and_a_lonely_peer_still_finishes(torrent, tmp_path):
+    async with (
+        running(tmp_path / "s") as seed,
+        running(tmp_path / "a") as one,
+        running(tmp_path / "b") as two,
+    ):
+        swarm = seed.add(torrent, tmp_path / "seed", super_seed=True)
+        await seed.wait_for("added")
+        one.add(torrent, tmp_path / "one", seed)
+        two.add(torrent, tmp_path / "two", seed, one)
+        await one.wait_for("complete", 60)
+        await two.wait_for("complete", 60)
+        assert swarm.total_up() < 1.7 * 1_000_003
+    assert same(tmp_path, "one")
+    assert same(tmp_path, "two")
+
+
+async def test_only_the_chosen_files_come(tmp_path):
+    from axon.bt.metainfo import parse_torrent
+    from axon.peer.torrents import run_create
+
+    folder = tmp_path / "seed" / "many"
+    for number in range(4):
+        make_file(folder, 100_000, number, f"f{number}")
+    torrent = tmp_path / "t.torrent"
+    run_create(folder, torrent, version="v1", piece_length=1 << 15)
+    assert parse_torrent(torrent.read_bytes()).num_pieces > 4
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        leech.add(torrent, tmp_path / "out", seed, files="f1,3=7")
+        await leech.wait_for("complete")
+    assert sorted(path.name for path in (tmp_path / "out" / "many").iterdir()) == ["f1", "f3"]
+    for name in ("f1", "f3"):
+        assert (folder / name).read_bytes() == (tmp_path / "out" / "many" / name).read_bytes()
