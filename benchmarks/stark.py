@@ -19,7 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from axon.stark import OFFCHAIN_100, OFFCHAIN_128, Air, Options, prove, verify
+from axon.stark import (
+    COMPACT_100,
+    COMPACT_128,
+    OFFCHAIN_100,
+    OFFCHAIN_128,
+    ONCHAIN_100,
+    ONCHAIN_128,
+    Air,
+    Options,
+    prove,
+    verify,
+)
 from axon.stark.cpu import threads
 from axon.stark.field import fadd, fmul
 from axon.stark.jit import kernel
@@ -101,17 +112,7 @@ def cases(quick: bool) -> list[tuple[int, Options, int]]:
     out = [(n, OFFCHAIN_100, 3 if n < 18 else 2 if n < 20 else 1) for n in sizes]
     if not quick:
         out.append((18, OFFCHAIN_128, 1))
-    for log_blowup, queries in [(6, 26), (8, 19)]:
-        small = Options(
-            f"onchain-{1 << log_blowup}",
-            100,
-            log_blowup,
-            queries,
-            24 + 2 * (log_blowup == 8),
-            max_log_rows=13,
-            digest_bytes=26,
-        )
-        out.append((13, small, 1))
+    out += [(13, ONCHAIN_100, 1), (13, ONCHAIN_128, 1), (13, COMPACT_100, 1), (13, COMPACT_128, 1)]
     return out
 
 

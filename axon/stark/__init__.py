@@ -9,12 +9,23 @@ proof; docs/proof-system.md is the format and the argument.
 
 from axon.stark.air import Air, Expr, Public, PublicList
 from axon.stark.logup import Bus, RangeTable, bind_list
-from axon.stark.options import OFFCHAIN_100, OFFCHAIN_128, ONCHAIN_100, ONCHAIN_128, Options, named
+from axon.stark.options import (
+    COMPACT_100,
+    COMPACT_128,
+    OFFCHAIN_100,
+    OFFCHAIN_128,
+    ONCHAIN_100,
+    ONCHAIN_128,
+    Options,
+    named,
+)
 from axon.stark.proof import Proof
 from axon.stark.prover import commit_segment, prove
 from axon.stark.verifier import layout, verify
 
 __all__ = [
+    "COMPACT_100",
+    "COMPACT_128",
     "OFFCHAIN_100",
     "OFFCHAIN_128",
     "ONCHAIN_100",

@@ -27,6 +27,7 @@ program that contract code is generated from (`program.py`).
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -321,8 +322,8 @@ class Air:
             out += _word(name, public.get(name))
         for source in self.lists:
             values = public.get(source.name)
-            if values is None or len(values) > source.limit:
-                raise ConfigError(f"public: {source.name} missing or longer than {source.limit}")
+            if not hasattr(values, "__len__") or len(values) > source.limit:
+                raise ConfigError(f"public: {source.name} is no list, or longer than {source.limit}")
             out += len(values).to_bytes(8, "big") + b"".join(_word(source.name, v) for v in values)
         context = public.get("context", b"")
         if not isinstance(context, bytes) or len(context) > MAX_CONTEXT:
@@ -449,6 +450,10 @@ _ONE = Node(None, Kind.CONSTANT, 1, 0, 0, False)
 
 
 def _word(name: str, value: Any) -> bytes:
-    if value is None or isinstance(value, bool) or not 0 <= int(value) < P:
+    try:
+        number = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = -1
+    if not 0 <= number < P:
         raise ConfigError(f"public: {name} is {value!r}, want an integer below P")
-    return int(value).to_bytes(8, "big")
+    return number.to_bytes(8, "big")

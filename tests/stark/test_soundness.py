@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axon.errors import ConfigError
-from axon.stark import OFFCHAIN_100, OFFCHAIN_128, ONCHAIN_100, ONCHAIN_128, Options, named, soundness
+from axon.stark import (
+    COMPACT_100,
+    COMPACT_128,
+    OFFCHAIN_100,
+    OFFCHAIN_128,
+    ONCHAIN_100,
+    ONCHAIN_128,
+    Options,
+    named,
+    soundness,
+)
 from axon.stark.examples.fibonacci import fibonacci_air
 from axon.stark.soundness import Shape
 from tests.stark.cases import TINY, everything, rescue
@@ -45,7 +55,9 @@ def test_the_legacy_figure_is_larger_and_named_so() -> None:
     assert "refuted" in (soundness.conjectured_bits.__doc__ or "")
 
 
-@pytest.mark.parametrize("options", [OFFCHAIN_100, OFFCHAIN_128, ONCHAIN_100, ONCHAIN_128])
+@pytest.mark.parametrize(
+    "options", [OFFCHAIN_100, OFFCHAIN_128, ONCHAIN_100, ONCHAIN_128, COMPACT_100, COMPACT_128]
+)
 def test_named_sets_prove_what_they_claim_and_would_not_with_less(options: Options) -> None:
     assert named(options.name) is options
     assert options.security_bits() >= options.claimed_bits
