@@ -321,7 +321,7 @@ class Air:
         for name in self.publics:
             out += _word(name, public.get(name))
         for source in self.lists:
-            values = public.get(source.name)
+            values: Any = public.get(source.name)
             if not hasattr(values, "__len__") or len(values) > source.limit:
                 raise ConfigError(f"public: {source.name} is no list, or longer than {source.limit}")
             out += len(values).to_bytes(8, "big") + b"".join(_word(source.name, v) for v in values)
