@@ -1,9 +1,9 @@
 """`axon PROGRAM …`: one door to the programs; each is loaded only when it is asked for."""
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from axon import __version__
 
@@ -15,7 +15,7 @@ _PROGRAMS = {
     "aggregator": ("axon.aggregator.__main__", "turn receipts into shares, prove and settle them"),
     "pool": ("axon.chain.__main__", "open, stake and look at reward pools"),
     "stark": ("axon.stark.__main__", "prove and verify with the example AIRs"),
-    "demo": ("axon.demo", "everything on this machine, in a minute"),
+    "demo": ("axon.demo.__main__", "everything on this machine, in a minute"),
 }
 
 
@@ -41,10 +41,9 @@ def _available() -> list[str]:
 
 
 def _exists(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # a parent package is missing
-        return False
+    # Not find_spec: that would import the parents, and so numba, to print a list of names.
+    path = Path(__file__).parent.joinpath(*module.split(".")[1:])
+    return path.with_suffix(".py").exists() or (path / "__main__.py").exists()
 
 
 def _usage() -> str:

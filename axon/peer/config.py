@@ -106,7 +106,8 @@ def parse_size(text: str) -> int:
     bare = text.strip().upper().removesuffix("/S").removesuffix("B")
     number = bare.rstrip("KMGI")
     try:
-        size = float(number) * _UNITS[bare[len(number) :]]
+        unit = _UNITS[bare[len(number) :]]
+        size = int(number) * unit if number.isascii() and number.isdigit() else float(number) * unit
     except (ValueError, KeyError):
         raise ConfigError(f"size {text!r}: want a number and K, M, G, KiB, MiB or GiB") from None
     if not 0 <= size < 2**62:
@@ -133,7 +134,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -
     layered = _from_file(given.pop("config", None), command, environ) | _from_environment(environ)
     known = {field.name for field in fields(Config)}
     merged: dict[str, Any] = {name: value for name, value in layered.items() if name in known}
-    merged |= {name: value for name, value in given.items() if name in known and value is not None}
+    merged |= {name: value for name, value in given.items() if name in known}
     merged.setdefault("data", _xdg(environ, "XDG_STATE_HOME", ".local/state") / "axon")
     for name, value in merged.items():
         if isinstance(value, list):
@@ -200,7 +201,7 @@ _SWITCHES = tuple(field.name for field in fields(Config) if field.type in (bool,
 def _option(parser: argparse._ActionsContainer, name: str, help_text: str, metavar: str = "") -> None:
     flag, short = "--" + name.replace("_", "-"), ["-o"] if name == "output" else []
     if name in _SWITCHES:
-        parser.add_argument(flag, action="store_const", const=True, default=None, help=help_text)
+        parser.add_argument(flag, action="store_const", const=True, default=argparse.SUPPRESS, help=help_text)
     else:
         parser.add_argument(
             *short,
@@ -209,6 +210,7 @@ def _option(parser: argparse._ActionsContainer, name: str, help_text: str, metav
             type=_checked(_READ[name]),
             metavar=metavar,
             help=help_text,
+            default=argparse.SUPPRESS,  # only what was really said wins over the environment
         )
 
 
@@ -239,7 +241,12 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     _option(make, "piece_length", "a power of two, 16 KiB or more; by size if left out", "BYTES")
     _option(make, "private", "no DHT, no peer exchange (BEP 27)")
     _option(make, "comment", "for people", "TEXT")
-    make.add_argument("--version", choices=["v1", "v2", "hybrid"], help="BEP 3, BEP 52 or both (default)")
+    make.add_argument(
+        "--version",
+        choices=["v1", "v2", "hybrid"],
+        default=argparse.SUPPRESS,
+        help="BEP 3, BEP 52 or both (default)",
+    )
 
     download = command("download", "download torrents or magnet links")
     download.add_argument("torrent", nargs="+", metavar="TORRENT|MAGNET")

@@ -65,7 +65,9 @@ class Gossip:
                 reqq=REQQ,
                 your_ip=ip_address(self._peer.link.address[0].partition("%")[0]).packed,
                 metadata_size=len(content.metainfo.raw_info) if content else None,
-                upload_only=True if content and content.picker.is_seed and not swarm.super_seeding else None,
+                upload_only=True
+                if content and content.picker.is_seed and swarm.super_seeding is None
+                else None,
             )
         )
         self._open_receipts()

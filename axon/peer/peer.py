@@ -67,8 +67,8 @@ class Peer(Contributor):
         conn.v2 = swarm.is_v2
         if swarm.content is not None:
             self.join()
-            pieces = swarm.content.have
-            conn.have_set(swarm.revealed(self) if swarm.super_seeding else pieces)
+            shown = swarm.content.have if swarm.super_seeding is None else Bitfield(swarm.content.have.size)
+            conn.have_set(shown)
         else:
             conn.have_set(Bitfield(1))  # nothing, of how many pieces we do not know yet
         self.gossip.hello()
@@ -81,7 +81,9 @@ class Peer(Contributor):
             return
         conn = self.conn
         conn.set_num_pieces(content.metainfo.num_pieces, content.metainfo.piece_size)
-        conn.offer = content.have
+        conn.offer = (
+            content.have if self.swarm.super_seeding is None else self.swarm.super_seeding.offer(self)
+        )
         content.picker.peer_joined(self)
         self.joined = True
         self._told_set()
@@ -237,7 +239,7 @@ class Peer(Contributor):
         self.dry = False
         self.update_interest()
         self.swarm.peer_has_changed(self)
-        if event is not None and self.conn.fast and len(have) < _FEW and not self.swarm.super_seeding:
+        if event is not None and self.conn.fast and len(have) < _FEW and self.swarm.super_seeding is None:
             address = ip_address(self.link.address[0].partition("%")[0])
             allowed = allowed_fast_set(address, self.conn.info_hash or b"", have.size)
             self.conn.allow_fast(index for index in allowed if index in content.have)

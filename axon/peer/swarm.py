@@ -13,7 +13,6 @@ import trio
 
 from axon.bt.announce import UNKNOWN_LEFT, AnnounceRequest, AnnounceResponse
 from axon.bt.assembly import PieceBuffer
-from axon.bt.bitfield import Bitfield
 from axon.bt.choker import RECHOKE, Choker
 from axon.bt.messages import Hashes, HashRequest
 from axon.bt.metadata import MetadataDownload, info_hash_check
@@ -34,6 +33,7 @@ from axon.peer.peerbook import Address, PeerBook, Source
 from axon.peer.ratelimit import Bucket, Limits
 from axon.peer.source import TorrentSource
 from axon.peer.submitter import Submitter
+from axon.peer.superseeding import SuperSeeding
 from axon.peer.upload import joined
 from axon.peer.webseed import WebSeed
 
@@ -84,7 +84,7 @@ class Swarm:
         self.up = Limits(Bucket(config.torrent_max_up), node.up_bucket)
         self.ledger: Ledger | None = None
         self.submitter: Submitter | None = None
-        self.super_seeding = False
+        self.super_seeding: SuperSeeding | None = None
         self.webseeds: list[WebSeed] = []
         self.paused = False
         self.started = False  # has any block come?
@@ -190,6 +190,14 @@ class Swarm:
             self.submitter = self.node.submitter(self)
             if self.submitter is not None:
                 nursery.start_soon(self.submitter.run)
+            picker = self.content.picker
+            if self.source.seeding and not picker.complete:
+                here = f"{picker.num_have} of {self.metainfo.num_pieces} pieces are in {self.source.root}"
+                self.pause(here)
+                self.node.torrent_failed(self, f"{here}; `download --seed` fetches the rest and seeds")
+                return
+            if self.source.super_seed and self.content.picker.is_seed:
+                self.super_seeding = SuperSeeding(self.content)
             self.node.opened(self)
             for peer in list(self.peers):
                 peer.link.guard(peer.join)
@@ -244,6 +252,8 @@ class Swarm:
         """A link is closed."""
         self.peers.discard(peer)
         peer.leave()
+        if self.super_seeding is not None:
+            self.super_seeding.gone(peer)
         if self.layers is not None:
             self.layers.gone(peer)
         self.downloaded += peer.conn.bytes_received
@@ -272,13 +282,10 @@ class Swarm:
         self.metadata = None
         self._metadata_here.set()
 
-    def revealed(self, peer: Peer) -> Bitfield:
-        """What a peer may know that we have; all of it, unless super-seeding (BEP 16)."""
-        assert self.content is not None
-        return self.content.have
-
     def peer_has_changed(self, peer: Peer, index: int | None = None) -> None:
-        """A peer has more than before."""
+        """A peer has more than before: one piece, or a whole set."""
+        if self.super_seeding is not None and index is not None:
+            self.super_seeding.peer_has(peer, index)
 
     def interest_changed(self, peer: Peer) -> None:
         """A peer became interested in us, or ceased to be: fill free slots at once, re-choose soon."""
@@ -432,11 +439,26 @@ class Swarm:
         if content is not None and not self.paused:
             for peer in content.picker.overdue(now, 30.0):
                 peer.give_up_requests()
+        if self.super_seeding is not None:
+            self._sweep_super_seeding(self.super_seeding)
         for peer in list(self.peers):
             self._sweep_peer(peer, now)
         if now >= self._rechoke_at:
             self._rechoke_at = now + RECHOKE
             self._rechoke(now)
+
+    def _sweep_super_seeding(self, seeding: SuperSeeding) -> None:
+        seeding.sweep(self.peers)
+        if not seeding.finished or self.content is None:
+            return
+        # The swarm holds a whole copy without us: be an ordinary seed from now on.
+        self.super_seeding = None
+        for peer in self.peers:
+            peer.conn.offer = self.content.have
+            for index in self.content.have:
+                if peer.conn.peer_have is None or index not in peer.conn.peer_have:
+                    peer.conn.have(index)
+            peer.link.flush()
 
     def _sweep_peer(self, peer: Peer, now: float) -> None:
         peer.link.guard(lambda: peer.sweep(now))

@@ -63,6 +63,7 @@ class _Session:
         self._stays = config.seed or config.command == "seed"
         self._complete = False
         self._stop = trio.Event()
+        self._swarms: list[Swarm] = []
         self.exit_code = 0
 
     async def run(self, sources: list[TorrentSource]) -> None:
@@ -70,7 +71,7 @@ class _Session:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._signals)
             await nursery.start(node.run)
-            swarms = [node.add(source) for source in sources]
+            swarms = self._swarms = [node.add(source) for source in sources]
             nursery.start_soon(self._progress, node)
             nursery.start_soon(self._wait_done, swarms)
             await self._stop.wait()
@@ -88,7 +89,8 @@ class _Session:
         self._reporter.emit(event, facts)
         if event == "error":
             self.exit_code = 1
-            if not self._stays:
+            # One of several torrents may fail while the others are still worth the stay.
+            if not self._stays or all(swarm.paused for swarm in self._swarms):
                 self._stop.set()
 
     async def _progress(self, node: Node) -> None:
