@@ -136,8 +136,8 @@ def decode_answer(body: bytes, submission: bytes) -> tuple[list[Verdict], Inclus
             int(raw["timestamp"]),
             bytes.fromhex(raw["signature"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise TrackerError(f"answer to receipts: {error!r}") from error
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+        raise TrackerError(f"answer to receipts: {error!r:.200}") from error
     if len(verdicts) != len(sent):
         raise TrackerError(f"answer to receipts: {len(verdicts)} results, want {len(sent)}")
     accepted = [receipt for receipt, v in zip(sent, verdicts, strict=True) if v.status in ACCEPTED]

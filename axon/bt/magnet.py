@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import parse_qsl, quote
 
+from axon.bt.urls import TRACKER_SCHEMES, WEBSEED_SCHEMES, usable
 from axon.errors import MetainfoError
 from axon.ids import InfoHash
 
 __all__ = ["MAX_FILES_SELECTED", "Magnet"]
 
 MAX_LINK: Final = 64 * 1024  # characters
-MAX_FILES_SELECTED: Final = 1_000_000  # "so=0-99999999999" must not become a list of that length
+MAX_FILES_SELECTED: Final = 250_000  # "so=0-99999999999" must not become a list of that length
 _MULTIHASH_SHA256 = "1220"  # sha2-256, 32 bytes
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
 _ENDPOINT = re.compile(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\[\]:/@\s]+)):(\d{1,5})", re.ASCII)
@@ -52,13 +53,15 @@ class Magnet:
         """
         if len(link) > MAX_LINK:
             raise MetainfoError(f"magnet link of {len(link)} characters, at most {MAX_LINK} are read")
+        # A command line that is no UTF-8 arrives with surrogates, which can be neither shown nor sent.
+        link = link.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
         scheme, _, query = link.strip().partition("?")
         if scheme.lower() != "magnet:" or not query:
             raise MetainfoError(f"{link[:60]!r} is no magnet link, want magnet:?xt=urn:btih:...")
         v1 = v2 = None
         name: str | None = None
         trackers, webseeds, peers = list[str](), list[str](), list[tuple[str, int]]()
-        selected: tuple[int, ...] | None = None
+        selection: str | None = None
         for key, value in parse_qsl(query, errors="replace"):
             # "xt.1", "tr.2": numbered parameters are the older way to repeat one
             match re.sub(r"\.\d+$", "", key.lower()):
@@ -67,24 +70,24 @@ class Magnet:
                     v1, v2 = _same(v1, one), _same(v2, two)
                 case "dn":
                     name = name or value
-                case "tr" if value.lower().startswith(("http://", "https://", "udp://", "ws://", "wss://")):
+                case "tr" if usable(value, TRACKER_SCHEMES):
                     trackers.append(value)
-                case "ws" if value.lower().startswith(("http://", "https://")):
+                case "ws" if usable(value, WEBSEED_SCHEMES):
                     webseeds.append(value)
                 case "x.pe":
                     peers += _parse_endpoint(value)
                 case "so":
-                    selected = _parse_selection(value)
+                    selection = value  # the last counts
         if v1 is None and v2 is None:
             raise MetainfoError("magnet link has no xt=urn:btih: or xt=urn:btmh:")
         return cls(
             InfoHash(v1) if v1 is not None else None,
             v2,
             name,
-            tuple(dict.fromkeys(url for url in trackers if url.isprintable())),
-            tuple(dict.fromkeys(url for url in webseeds if url.isprintable())),
+            tuple(dict.fromkeys(trackers)),
+            tuple(dict.fromkeys(webseeds)),
             tuple(dict.fromkeys(peers)),
-            selected,
+            None if selection is None else _parse_selection(selection),
         )
 
     def format(self) -> str:
@@ -142,7 +145,7 @@ def _same(old: bytes | None, new: bytes | None) -> bytes | None:
 
 def _parse_endpoint(value: str) -> list[tuple[str, int]]:
     match = _ENDPOINT.fullmatch(value)
-    if match is None or not 0 < int(match[3]) < 65536:
+    if match is None or not 0 < int(match[3]) < 65536 or not value.isprintable():
         return []
     return [(match[1] or match[2], int(match[3]))]
 
@@ -156,16 +159,16 @@ def _parse_selection(value: str) -> tuple[int, ...]:
         If it is malformed or selects too many: to ignore it would fetch what nobody asked for.
     """
     chosen = set[int]()
+    left = MAX_FILES_SELECTED
     for part in value.split(","):
         match = _RANGE.fullmatch(part.strip())
         if match is None:
             raise MetainfoError(f"so: {part[:40]!r} is neither a file number nor a range")
         low, high = int(match[1]), int(match[2] or match[1])
-        if high < low or high - low >= MAX_FILES_SELECTED:
-            raise MetainfoError(f"so: range {part!r} is empty or over {MAX_FILES_SELECTED} files")
+        left -= high - low + 1  # ranges that overlap count each time: they cost time each time
+        if high < low or left < 0:
+            raise MetainfoError(f"so: range {part!r} is empty, or over {MAX_FILES_SELECTED} files in all")
         chosen.update(range(low, high + 1))
-        if len(chosen) > MAX_FILES_SELECTED:
-            raise MetainfoError(f"so: over {MAX_FILES_SELECTED} files")
     return tuple(sorted(chosen))
 
 

@@ -18,6 +18,7 @@ from axon.bt import bencode
 from axon.bt.hashtree import HASH_SIZE, LEAF_SIZE, height, layer_root, leaf_hashes, merkle_root
 from axon.bt.layout import File, hybrid_entries, place, v1_entries, v2_entries
 from axon.bt.paths import safe_component
+from axon.bt.urls import TRACKER_SCHEMES, WEBSEED_SCHEMES, usable
 from axon.errors import BencodeError, MetainfoError
 from axon.ids import InfoHash
 
@@ -244,7 +245,7 @@ def parse_torrent(data: bytes) -> Metainfo:
     return replace(
         torrent,
         trackers=_tiers(outer),
-        webseeds=_urls(outer.get(b"url-list"), ("http://", "https://")),
+        webseeds=_urls(outer.get(b"url-list"), WEBSEED_SCHEMES),
         nodes=_nodes(outer.get(b"nodes")),
         comment=_text(outer, b"comment"),
         created_by=_text(outer, b"created by"),
@@ -325,24 +326,24 @@ def _tiers(outer: Mapping[bytes, Any]) -> tuple[tuple[str, ...], ...]:
     tiers, seen = [], set[str]()
     listed = outer.get(b"announce-list")
     for tier in listed if isinstance(listed, list) else ():
-        urls = _urls(tier, ("http://", "https://", "udp://", "ws://", "wss://"))
+        urls = _urls(tier, TRACKER_SCHEMES)
         fresh = tuple(url for url in urls if url not in seen)
         seen.update(fresh)
         if fresh:
             tiers.append(fresh)
     if not tiers:
-        tiers = [_urls(outer.get(b"announce"), ("http://", "https://", "udp://", "ws://", "wss://"))]
+        tiers = [_urls(outer.get(b"announce"), TRACKER_SCHEMES)]
     return tuple(tier for tier in tiers if tier)
 
 
 def _urls(raw: Any, schemes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the URLs of a string or list, without those that are no text or of another scheme."""
+    """Return the URLs of a string or list, without those that nobody could fetch."""
     found = []
     for one in raw if isinstance(raw, list) else [raw]:
         if not isinstance(one, bytes):
             continue
         text = one.decode("utf-8", errors="replace").strip()
-        if text.lower().startswith(schemes) and text.isprintable():
+        if usable(text, schemes):
             found.append(text)
     return tuple(dict.fromkeys(found))
 

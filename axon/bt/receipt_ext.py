@@ -65,6 +65,7 @@ _DOMAIN = b"axon/1/auth"
 _MAX_HELLOS = 64  # a connection; epochs are hours long
 _MAX_BAD = 8  # receipts refused before we hang up
 _MAX_QUEUED = 64  # receipts that wait to be judged
+_MAX_QUEUED_BLOCKS = 1 << 17  # that those name, 2 GiB; a bit of the wire becomes 70 bytes of memory
 _MAX_AUDITS = 64  # asked on one connection
 
 
@@ -134,7 +135,7 @@ class ReceiptChannel:
         self.queued = 0  # receipts that were handed out and not answered: the owner counts down
         self.sent = SentBlocks()  # to this peer, before its key was known
         self._theirs: _Hello | None = None
-        self._hellos = self._bad = self._audits = 0
+        self._hellos = self._bad = self._audits = self._queued_blocks = 0
         self._out: list[bytes] = []
         self._greet(nonce)
 
@@ -290,6 +291,10 @@ class ReceiptChannel:
     def _on_receipt(self, body: bytes) -> list[Event]:
         if self.peer is None:
             return []
+        named = int.from_bytes(body[RECEIPT_SIZE:], "big").bit_count()
+        self._queued_blocks = named + (self._queued_blocks if self.queued else 0)
+        if self._queued_blocks > _MAX_QUEUED_BLOCKS:
+            raise RemoteProtocolError(f"axon: receipts for {self._queued_blocks} blocks wait")
         if self.queued >= _MAX_QUEUED or len(body) > RECEIPT_SIZE + 2 * MAX_ACK_BYTES:
             raise RemoteProtocolError(f"axon: {self.queued} receipts wait, one of {len(body)} bytes more")
         try:

@@ -419,6 +419,6 @@ def _endpoint(terms: Mapping[bytes, bytes], name: bytes, port: int) -> tuple[str
         address = ip_address(host)
     except ValueError:
         return None
-    if isinstance(address, IPv6Address) != (name == b"ipv6") or not tail.isdecimal():
+    if isinstance(address, IPv6Address) != (name == b"ipv6") or not tail.isdecimal() or len(tail) > 5:
         return None
     return (str(address), int(tail)) if 0 < int(tail) < 1 << 16 else None

@@ -12,7 +12,6 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import trio
 
@@ -53,7 +52,7 @@ class TrackerClient:
         TrackerError
             If neither gives a proper answer.
         """
-        scheme = urlsplit(url).scheme
+        scheme = url.partition("://")[0].lower()
         if scheme == "udp":
             return await self._both(lambda family: self._udp.announce(url, request, family=family))
         if scheme in ("http", "https"):
@@ -87,9 +86,11 @@ class TrackerClient:
 
 
 async def _ask_http(url: str, request: AnnounceRequest, family: int) -> AnnounceResponse:
-    response = await fetch(
-        tracker_http.announce_url(url, request), limit=_BODY, timeout=_HTTP_TIMEOUT, family=family
-    )
+    try:
+        asked = tracker_http.announce_url(url, request)
+    except ValueError as error:
+        raise TrackerError(f"tracker {url[:200]!r}: {error}") from None
+    response = await fetch(asked, limit=_BODY, timeout=_HTTP_TIMEOUT, family=family)
     if response.status != 200 and not response.body.startswith(b"d"):
         raise TrackerError(f"HTTP status {response.status}")
     return tracker_http.decode_announce_response(response.body)

@@ -6,6 +6,7 @@ never leads from a public host to a loopback or private one.
 """
 
 import ipaddress
+import re
 import ssl
 import zlib
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ __all__ = [
 _MAX_HEADERS = 32 * 1024  # bytes, status line included
 _MAX_CHUNK_LINE = 256  # bytes; a size and its extensions
 _READ = 64 * 1024
+_STATUS = re.compile(r"[1-9][0-9]{2}(?![0-9])")  # "²" is a digit to str.isdigit
 _REDIRECTS = 5
 _REDIRECT_STATUS = (301, 302, 303, 307, 308)
 _STAGGER = 0.25  # seconds before the next address is tried beside the last (RFC 8305)
@@ -134,7 +136,7 @@ class HttpSession:
             if response.status not in _REDIRECT_STATUS or not location:
                 return response
             public = public or not is_private(response.address)
-            url = urljoin(url, location)
+            url = _join(url, location)
         raise HttpError(f"more than {_REDIRECTS} redirects")
 
     async def _connect(self, url: str, public_only: bool) -> "HttpConnection":
@@ -333,7 +335,7 @@ class HttpConnection:
         lines = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
         del self._buffer[: end + 4]
         version, _, rest = lines[0].partition(" ")
-        if version not in ("HTTP/1.1", "HTTP/1.0") or not rest[:3].isdigit() or len(rest[:3]) != 3:
+        if version not in ("HTTP/1.1", "HTTP/1.0") or _STATUS.match(rest) is None:
             raise HttpError(f"not HTTP: {lines[0][:60]!r}")
         headers = dict[str, str]()
         for line in lines[1:]:
@@ -399,7 +401,7 @@ class _Sink:
     def __init__(self, limit: int, coding: str) -> None:
         self._parts: list[bytes] = []
         self._limit = limit
-        self._size = 0
+        self._size = self._packed = 0
         self._inflate = None
         if coding in ("gzip", "x-gzip", "deflate"):
             self._inflate = zlib.decompressobj(wbits=47)  # gzip or zlib, by its header
@@ -413,12 +415,18 @@ class _Sink:
 
     def write(self, data: bytes) -> None:
         if self._inflate is not None:
+            # Empty blocks, or bytes behind the stream's end, would unpack to nothing for ever.
+            self._packed += len(data)
+            if self._packed > self._limit + _READ or (data and self._inflate.eof):
+                raise HttpError(f"compressed body of more than {self._packed - len(data)} bytes")
             try:
                 data = self._inflate.decompress(data, self.room + 1)
             except zlib.error as error:
                 raise HttpError(f"compressed body: {error}") from error
             if self._inflate.unconsumed_tail:
                 raise HttpError(f"body unpacks to more than {self._limit} bytes")
+            if self._inflate.unused_data:
+                raise HttpError("bytes after the compressed body")
         self._size += len(data)
         if self._size > self._limit:
             raise HttpError(f"body of more than {self._limit} bytes")
@@ -428,6 +436,14 @@ class _Sink:
         if self._inflate is not None and self._parts and not self._inflate.eof:
             raise HttpError("compressed body ends early")
         return b"".join(self._parts)
+
+
+def _join(url: str, location: str) -> str:
+    """Resolve a redirect."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise HttpError(f"redirect to {location[:200]!r}: {error}") from None
 
 
 def _split(url: str) -> SplitResult:

@@ -342,7 +342,7 @@ class Node:
         try:
             with trio.move_on_after(_DIAL_TIMEOUT):
                 sock = await _open(address)
-        except OSError:
+        except (OSError, UnicodeError):  # or a name that cannot be one, of a magnet link
             pass
         finally:
             self._half_open -= 1

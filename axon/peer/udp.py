@@ -63,8 +63,8 @@ class UdpTrackers:
         TrackerError
             If it has no such address, does not answer, refuses, or answers with nonsense.
         """
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
             raise TrackerError(f"tracker {url!r}: {error}") from None

@@ -37,7 +37,9 @@ def file_url(base: str, metainfo: Metainfo, number: int) -> str:
     A torrent of several files always has them below (BEP 19).
     """
     file = metainfo.files[number]
-    path = "/".join(quote(part, safe="") for part in file.original or file.path)
+    # Names that are no UTF-8 are asked for byte by byte, as the author's server has them.
+    parts = (part.encode("utf-8", "surrogateescape") for part in file.original or file.path)
+    path = "/".join(quote(part, safe="") for part in parts)
     if len([one for one in metainfo.files if not one.pad]) > 1 or len(file.path) > 1:
         return f"{base.rstrip('/')}/{path}"
     return base + path if base.endswith("/") else base

@@ -111,7 +111,7 @@ class PoolRules:
         """
         try:
             return cls(
-                int(row["chain_id"]),
+                _chain_id(row["chain_id"]),
                 parse_account(row["pool"]),
                 parse_info_hash(row["info_hash"]),
                 int(row["blocks"]),
@@ -133,8 +133,15 @@ class PoolRules:
                 ),
                 bytes.fromhex(row["rules_hash"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise ConfigError(f"pool rules: {error!r}") from error
+
+
+def _chain_id(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number < 1 << 64:  # 8 bytes of what is signed
+        raise ValueError(f"chain id {value!r:.40}")
+    return number
 
 
 def _key(text: str) -> NodeKey:
