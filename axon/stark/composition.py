@@ -27,9 +27,10 @@ from axon.errors import ProofRejected, ProverError
 from axon.stark import extension
 from axon.stark.air import Air, Public
 from axon.stark.arena import empty
-from axon.stark.evaluate import Scalars, lower_combined, run
+from axon.stark.evaluate import run
 from axon.stark.extension import Ext
 from axon.stark.field import P, Vector, batch_inverse, inverse, root_of_unity, scale, sub
+from axon.stark.lowering import Scalars, lower_combined
 from axon.stark.ntt import (
     block_shift,
     domain_points,

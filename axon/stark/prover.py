@@ -19,11 +19,11 @@ from axon.stark.air import ATTESTED, AUXILIARY, MAIN, Air, Public
 from axon.stark.commitment import MerkleTree
 from axon.stark.composition import check_out_of_domain, compose, scalars_of
 from axon.stark.deep import combine, divide, extension_weights
-from axon.stark.evaluate import Scalars
 from axon.stark.extension import Ext
 from axon.stark.field import Vector, root_of_unity
 from axon.stark.grind import grind
 from axon.stark.keccak import hash_leaves
+from axon.stark.lowering import Scalars
 from axon.stark.memory import check_memory
 from axon.stark.ntt import eval_at, interpolate, low_degree_extend
 from axon.stark.options import Options

@@ -19,9 +19,10 @@ from numpy.typing import ArrayLike
 from axon.errors import ProverError
 from axon.stark.air import ATTESTED, AUXILIARY, MAIN, Air, Expr
 from axon.stark.arena import empty
-from axon.stark.evaluate import Scalars, lower_outputs, run
+from axon.stark.evaluate import run
 from axon.stark.field import P, Vector
 from axon.stark.keccak import keccak256
+from axon.stark.lowering import Scalars, lower_outputs
 from axon.stark.options import Options
 from axon.stark.program import Cell, Constraint, Kind, Operand, compile_program
 

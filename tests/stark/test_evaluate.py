@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from axon.stark import Air, Expr, extension
 from axon.stark.composition import list_value, tables_at
-from axon.stark.evaluate import TILE, Scalars, at_point, lower_combined, run
+from axon.stark.evaluate import TILE, at_point, run
 from axon.stark.extension import Ext
 from axon.stark.field import GENERATOR, P, Vector, root_of_unity
 from axon.stark.lane_ir import reverse_bits
+from axon.stark.lowering import Scalars, lower_combined
 from axon.stark.ntt import interpolate, low_degree_extend
 from axon.stark.program import Kind, Opcode
 
