@@ -30,6 +30,7 @@ __all__ = ["App"]
 
 _JSON: Final = b"application/json"
 _OCTETS: Final = b"application/octet-stream"
+_PAGES: Final = (b"/", b"/stats", b"/stats.json", b"/metrics", b"/health", b"/keys")
 _CHUNK: Final = 4096  # receipts
 
 
@@ -100,6 +101,13 @@ class App:
                 self.queue.put(HTTP, request.query)
         return self.tracker.announce(announce, address, now, warning)
 
+    def page(self, request: Request, *, close: bool) -> bytes | None:
+        """Return the whole answer of a status page, or None for any other request."""
+        if request.path not in _PAGES or request.method != b"GET" or request.length:
+            return None
+        status, kind, body = self._status(request.path)
+        return response(status, body, close=close, kind=kind)
+
     # With patience.
 
     async def respond(
@@ -133,7 +141,7 @@ class App:
             elif path.startswith(b"/accounts/"):
                 self._want(request, b"GET")
                 answer, kind = await self._account(path), _JSON
-            elif path in (b"/", b"/stats", b"/stats.json", b"/metrics", b"/health", b"/keys"):
+            elif path in _PAGES:
                 self._want(request, b"GET")
                 status, kind, answer = self._status(path)
             else:

@@ -115,6 +115,20 @@ class HttpLoop:
         self._listeners[sock.fileno()] = sock
         self._epoll.register(sock.fileno(), select.EPOLLIN)
 
+    def adopt(self, sock: socket.socket, address: bytes, data: bytes) -> None:
+        """Take a connection back that was detached, with what was read beyond its last request."""
+        if self.draining:
+            sock.close()
+            return
+        now = self._clock()
+        connection = _Connection(sock, address, now)
+        connection.buffer = data
+        self._connections[sock.fileno()] = connection
+        if data:
+            self._process(connection, now)
+        if not connection.registered and self._connections.get(sock.fileno()) is connection:
+            self._register(connection, select.EPOLLIN)
+
     def close(self) -> None:
         """Close every socket."""
         for connection in list(self._connections.values()):
@@ -224,6 +238,13 @@ class HttpLoop:
                 connection.buffer = connection.buffer[end + 4 :]
                 continue
             if answer is None:
+                close = not request.keep_alive or self.draining
+                page = self._app.page(request, close=close)
+                if page is not None:
+                    connection.buffer = connection.buffer[end + 4 :]
+                    connection.last = now
+                    answers.append(page)
+                    continue
                 if answers and not self._send(connection, b"".join(answers), False):
                     return
                 if not connection.unsent:
@@ -316,9 +337,15 @@ async def serve_stream(
     clock: Callable[[], float],
     idle: float,
     data: bytes = b"",
+    give_back: Callable[[bytes], None] | None = None,
 ) -> None:
-    """Serve one connection to its end, any request; the way for TLS and for what waits on the disk."""
+    """Serve any request; the way for TLS and for what waits on the disk.
+
+    To the connection's end; or, with `give_back`, one request, and then that is called with what
+    was read beyond it, and the stream left open.
+    """
     buffer = data
+    kept = False
     with trio.CancelScope() as scope:
         try:
             keep_alive = True
@@ -358,6 +385,10 @@ async def serve_stream(
                         continue
                     async for part in app.respond(request, body, client, close=not keep_alive):
                         await stream.send_all(part)
+                    if give_back is not None and keep_alive:
+                        kept = True
+                        give_back(buffer)
+                        return
                 except HttpError as error:
                     keep_alive &= not error.close
                     reason = str(error).encode()
@@ -368,6 +399,7 @@ async def serve_stream(
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the client went away
         finally:
-            with trio.move_on_after(1) as closing:
-                closing.shield = True
-                await stream.aclose()
+            if not kept:
+                with trio.move_on_after(1) as closing:
+                    closing.shield = True
+                    await stream.aclose()

@@ -1,5 +1,6 @@
 """The tracker's process: binds, wires the parts together, and winds down."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import socket
 import ssl
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,7 @@ from axon.tracker.ledger import AnnounceQueue
 from axon.tracker.lists import Lists
 from axon.tracker.logic import Counters, Policy, Tracker
 from axon.tracker.pools import Pools
+from axon.tracker.requests import response
 from axon.tracker.swarms import Store, Swarms
 from axon.tracker.udp import bind_udp, serve_compiled, serve_plain
 from axon.tracker.worker import UDP, Worker
@@ -40,7 +43,8 @@ __all__ = ["Log", "Server"]
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _DRAIN: Final = 5.0  # seconds that connections get to end
-_TASKS: Final = 1000  # connections that wait on disk or TLS at once
+_TASKS: Final = 1000  # requests that wait on bodies or the disk at once
+_TASKS_EACH: Final = 64  # and of one address
 
 
 class Log:
@@ -99,7 +103,7 @@ class Server:
         )
         self._worker: Worker | None = None
         self._tls = self._make_tls()
-        self._tasks = 0
+        self._tasks: Counter[bytes] = Counter()  # by address
         self._nursery: trio.Nursery | None = None
         self._loop = HttpLoop(
             self.app,
@@ -265,20 +269,41 @@ class Server:
             self.app.queue.put(UDP, datagram)
 
     def _detach(self, sock: socket.socket, address: bytes, data: bytes) -> None:
-        if self._nursery is None or self._tasks >= _TASKS:
+        """Give a connection a task of its own for its next request; then the loop has it back."""
+        if self._nursery is None or not self._admit(address):
+            with contextlib.suppress(OSError):
+                sock.send(response(503, b"too many requests wait here\n", close=True))
             sock.close()
             return
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        self._nursery.start_soon(self._serve_one, stream, address, data)
 
-    async def _serve_one(self, stream: trio.abc.Stream, address: bytes, data: bytes = b"") -> None:
-        self._tasks += 1
+        def give_back(rest: bytes) -> None:
+            again = socket.socket(fileno=stream.socket.detach())
+            again.setblocking(False)
+            self._loop.adopt(again, address, rest)
+
+        self._nursery.start_soon(self._serve_one, stream, address, data, give_back)
+
+    def _admit(self, address: bytes) -> bool:
+        """Tell whether there is room for one more task, in all and for this address."""
+        return self._tasks.total() < _TASKS and self._tasks[_network(address)] < _TASKS_EACH
+
+    async def _serve_one(
+        self,
+        stream: trio.abc.Stream,
+        address: bytes,
+        data: bytes = b"",
+        give_back: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self._tasks[_network(address)] += 1
         try:
-            await serve_stream(self.app, stream, address, self._clock, self.config.idle, data)
+            await serve_stream(self.app, stream, address, self._clock, self.config.idle, data, give_back)
         except Exception as error:  # one request's bug must not end the others
             self.log("error", "request", error=repr(error))
         finally:
-            self._tasks -= 1
+            self._tasks[_network(address)] -= 1
+            if not self._tasks[_network(address)]:
+                del self._tasks[_network(address)]
 
     async def _serve_tls(self, listener: trio.SocketListener) -> None:
         assert self._tls is not None
@@ -287,7 +312,7 @@ class Server:
         async def handle(stream: trio.SocketStream) -> None:
             host = stream.socket.getpeername()[0]
             address = socket.inet_pton(stream.socket.family, host.partition("%")[0])
-            if self._tasks >= self.config.connections:
+            if self._tasks.total() >= self.config.connections:
                 await trio.aclose_forcefully(stream)
                 return
             await self._serve_one(
@@ -384,9 +409,14 @@ class Server:
         if self._tls is None:
             self._loop.drain()
         with trio.move_on_after(_DRAIN):
-            while len(self._loop) or self._tasks:
+            while len(self._loop) or self._tasks.total():
                 await trio.sleep(0.05)
         if self.app.queue is not None:
             await self.app.queue.flush()
         if self.config.data is not None:
             await self._save(self.config.data / "swarms")
+
+
+def _network(address: bytes) -> bytes:
+    """Return what counts as one address: an IPv6 /64, or an IPv4 address."""
+    return address[:8] if len(address) == 16 else address
