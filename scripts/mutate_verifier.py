@@ -1,6 +1,6 @@
 """Remove each check of the STARK verifier in turn and see that a test fails.
 
-    python scripts/mutate_verifier.py [--list] [--only TEXT] [--every N]
+    python scripts/mutate_verifier.py [--list] [--only TEXT] [--every N] [--trust]
 
 A mutant is the package with one thing taken out: a `raise ProofRejected` of the code that
 the verifier runs, or one of the absorptions of the transcript, in prover and verifier
@@ -207,6 +207,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
     parser.add_argument("--only", default="", help="mutants whose name contains this")
     parser.add_argument("--every", type=int, default=1, help="each N-th mutant only")
+    parser.add_argument("--trust", action="store_true", help="do not run the tests unchanged first")
     given = parser.parse_args()
     chosen = [m for m in mutants() if given.only in m.name][:: given.every]
     if given.list:
@@ -215,7 +216,7 @@ def main() -> int:
     tree = copy_tree()
     alive = []
     try:
-        ok, failed = survives(Mutant("nothing removed", {}), tree)
+        ok, failed = (True, "") if given.trust else survives(Mutant("nothing removed", {}), tree)
         if not ok:
             print(f"the tests fail with nothing removed: {failed}")
             return 1

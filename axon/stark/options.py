@@ -244,9 +244,9 @@ OFFCHAIN_100 = Options(
 )
 OFFCHAIN_128 = Options("offchain-128", 128, log_blowup=3, queries=74, grinding_bits=20, max_log_rows=20)
 COMPACT_100 = Options(
-    "compact-100", 100, log_blowup=8, queries=19, grinding_bits=26, digest_bytes=26, max_log_rows=14
+    "compact-100", 100, log_blowup=8, queries=19, grinding_bits=25, digest_bytes=26, max_log_rows=14
 )
-COMPACT_128 = Options("compact-128", 128, log_blowup=8, queries=27, grinding_bits=24, max_log_rows=14)
+COMPACT_128 = Options("compact-128", 128, log_blowup=8, queries=27, grinding_bits=23, max_log_rows=14)
 
 _NAMED = {o.name: o for o in (ONCHAIN_100, ONCHAIN_128, COMPACT_100, COMPACT_128, OFFCHAIN_100, OFFCHAIN_128)}
 
