@@ -9,13 +9,16 @@ keys with a proof of possession, which has a domain of its own.
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
-from py_ecc.bls.hash_to_curve import hash_to_G1
-from py_ecc.optimized_bls12_381 import (
+_LIMIT = sys.getrecursionlimit()
+
+from py_ecc.bls.hash_to_curve import hash_to_G1  # noqa: E402
+from py_ecc.optimized_bls12_381 import (  # noqa: E402
     FQ,
     FQ2,
     G2,
@@ -33,7 +36,11 @@ from py_ecc.optimized_bls12_381 import (
     pairing,
 )
 
-from axon.errors import AxonError, ConfigError
+from axon.errors import AxonError, ConfigError  # noqa: E402
+
+# py-ecc raises it to 100,000 for code that is not used here; then whatever recurses in C over a
+# stranger's bytes ends the process, and not with a RecursionError.
+sys.setrecursionlimit(_LIMIT)
 
 __all__ = [
     "POP_DOMAIN",

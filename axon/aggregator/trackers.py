@@ -5,7 +5,6 @@ signatures and inclusions verified.
 """
 
 import http.client
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from axon.errors import TrackerError
 from axon.ids import Account, Epoch, NodeKey, format_account
 from axon.receipts import RECEIPT_SIZE
 from axon.rewards.attestation import AttestRequest, Difference, Refusal
+from axon.safejson import loads
 
 __all__ = ["TrackerClient"]
 
@@ -50,8 +50,8 @@ class TrackerClient:
     def public_key(self) -> bytes:
         """Return the BLS key that it says it signs with (256 bytes)."""
         try:
-            return bytes.fromhex(json.loads(self._ask("GET", "/keys"))["bls_public"])
-        except (ValueError, KeyError, TypeError) as error:
+            return bytes.fromhex(loads(self._ask("GET", "/keys"))["bls_public"])
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             raise TrackerError(f"{self.url}/keys: {error!r}") from error
 
     def receipts(self, chain_id: int, pool: Account, epoch: Epoch) -> Iterator[bytes]:
@@ -84,7 +84,7 @@ class TrackerClient:
         """
         answer = self._ask("POST", "/attest", request.serialize(), refusals=True)
         try:
-            top: Any = json.loads(answer)
+            top: Any = loads(answer)
             if "error" in top:
                 found = tuple(
                     Difference(NodeKey(bytes.fromhex(i)), NodeKey(bytes.fromhex(j)), int(theirs), int(ours))
@@ -92,7 +92,7 @@ class TrackerClient:
                 )
                 raise Refusal(str(top["error"])[:500], found)
             signature = bytes.fromhex(top["signature"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             raise TrackerError(f"{self.url}/attest: {error!r}") from error
         digest = attestation_digest(request.chain_id, request.pool, request.epoch, request.root, rules_hash)
         if not verify_aggregate([public_key], digest, signature):

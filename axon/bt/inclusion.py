@@ -19,6 +19,7 @@ from axon.ids import NodeKey
 from axon.keys import NodeSecret, verify
 from axon.merkle import HistoryTree
 from axon.receipts import RECEIPT_SIZE, Receipt, Reject
+from axon.safejson import loads
 
 __all__ = [
     "ACCEPTED",
@@ -123,7 +124,7 @@ def decode_answer(body: bytes, submission: bytes) -> tuple[list[Verdict], Inclus
     """
     sent = [submission[k : k + RECEIPT_SIZE] for k in range(0, len(submission), RECEIPT_SIZE)]
     try:
-        top: Any = json.loads(body)
+        top: Any = loads(body)
         verdicts = [
             Verdict(str(row["status"]), Reject(row["code"]) if "code" in row else None)
             for row in top["results"]
@@ -136,7 +137,7 @@ def decode_answer(body: bytes, submission: bytes) -> tuple[list[Verdict], Inclus
             int(raw["timestamp"]),
             bytes.fromhex(raw["signature"]),
         )
-    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
         raise TrackerError(f"answer to receipts: {error!r:.200}") from error
     if len(verdicts) != len(sent):
         raise TrackerError(f"answer to receipts: {len(verdicts)} results, want {len(sent)}")

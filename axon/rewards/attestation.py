@@ -14,6 +14,7 @@ from axon.errors import AxonError, ConfigError
 from axon.ids import Account, Epoch, NodeKey, format_account, parse_account
 from axon.rewards.epoch import RebuiltEpoch, commit, rebuild
 from axon.rewards.pools import PoolRules
+from axon.safejson import loads
 from axon.stark import named
 
 __all__ = ["AttestRequest", "Difference", "Refusal", "differences", "edges_of", "judge"]
@@ -80,7 +81,7 @@ class AttestRequest:
             If it is malformed.
         """
         try:
-            top: Any = json.loads(body)
+            top: Any = loads(body)
             keys = [NodeKey(bytes.fromhex(text)) for text in top["keys"]]
             if any(len(key) != 32 for key in keys):
                 raise ValueError("a key is not 32 bytes")
@@ -94,7 +95,7 @@ class AttestRequest:
                 _text(top["options"]),
                 edges,
             )
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, ConfigError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, ConfigError) as error:
             raise AxonError(f"attest: {error!r}"[:200]) from error
         if len(request.root) != 32 or not _MIN_SEED <= len(request.seed) <= _MAX_SEED:
             raise AxonError(f"attest: root of {len(request.root)} and seed of {len(request.seed)} bytes")
