@@ -207,10 +207,11 @@ def bench_receipts(work, path, torrent, runs):
 
 def bench_swarm(work, path, torrent, leechers):
     """One seed and many downloaders that all know each other: until the last is complete."""
-    for name in ("axon", "libtorrent"):
+    for name in ("axon", "axon plain", "libtorrent"):
+        plain = ("--no-receipts",) if name == "axon plain" else ()
         out = Path(tempfile.mkdtemp(dir=work))
-        if name == "axon":
-            source = clients.ours_seed(torrent, path.parent, out / "s", "--listen", "127.0.0.1:0")
+        if name != "libtorrent":
+            source = clients.ours_seed(torrent, path.parent, out / "s", *plain)
         else:
             source = clients.libtorrent_seed(torrent, path.parent)
         # All at once, on ports chosen before: each is told of those that come before it.
@@ -218,8 +219,8 @@ def bench_swarm(work, path, torrent, leechers):
         for number in range(leechers):
             folder, port = out / str(number), clients.free_port()
             folder.mkdir()
-            if name == "axon":
-                listen = ("--listen", f"127.0.0.1:{port}")
+            if name != "libtorrent":
+                listen = ("--listen", f"127.0.0.1:{port}", *plain)
                 crowd.append(clients.ours_download(torrent, folder, ports, out / f"d{number}", *listen))
             else:
                 crowd.append(clients.libtorrent_download(torrent, folder, ports, port))
