@@ -149,7 +149,7 @@ def plot(rows: list[dict[str, Any]], path: str) -> None:
     law = sizes * np.log2(sizes)
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     axes.loglog(sizes, seconds, "o-", base=2, label="proof, 20 columns, degree 4, blowup 8")
-    axes.loglog(sizes, law * seconds[-1] / law[-1], "--", base=2, label="n log n")
+    axes.loglog(sizes, law * np.median(seconds[-5:] / law[-5:]), "--", base=2, label="n log n")
     axes.set_xlabel("rows")
     axes.set_ylabel("seconds")
     axes.grid(True, which="both", alpha=0.3)

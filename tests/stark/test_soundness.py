@@ -1,6 +1,7 @@
 """Proven bits against published figures, and options that keep their word."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -142,3 +143,12 @@ def test_more_queries_or_work_never_prove_less(
         assert soundness.security(more, regime) >= bits
     for less in (replace(shape, functions=4000), replace(shape, constraints=9999), replace(shape, degree=16)):
         assert soundness.security(less, regime) <= bits
+
+
+def test_the_documented_table_is_the_code() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "proof-system.md").read_text()
+    sets = (ONCHAIN_100, ONCHAIN_128, COMPACT_100, COMPACT_128, OFFCHAIN_100, OFFCHAIN_128)
+    for o in sets:
+        bits = f"{int(o.security_bits() * 10) / 10:g}"
+        row = f"`{o.name.upper().replace('-', '_')}` | {1 << o.log_blowup} | {o.queries} | {o.grinding_bits} "
+        assert f"| {row}| 2^{o.max_log_rows} | {bits} |" in text

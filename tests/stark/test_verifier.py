@@ -522,3 +522,43 @@ def test_27_salts_are_never_reused(everything: Any) -> None:
     assert len(set(salts)) == len(salts)
     assert again.data == proof.data
     assert not any(salt in other.data for salt in salts[12:])  # the attested segment's are its seed's
+
+
+# shapes at the edge
+
+
+@pytest.mark.parametrize("log_rows", [3, 4, 5])
+def test_the_smallest_traces_prove(log_rows: int) -> None:
+    air = Air("small", log_rows)
+    a = air.column("a")
+    air.constrain(a.next - a * a)
+    air.boundary(-1, a - air.public("end"))
+    rows = air.rows(OPEN)
+    column = [pow(3, 1 << k, P) for k in range(rows)]
+    case: Case = (air, {"a": column}, {"end": column[-1]}, {})
+    verify(air, case[2], honest(case, OPEN), OPEN)
+    assert rejected(case, honest(case, OPEN), OPEN, {"end": column[-2]}) == "constraints"
+
+
+def test_a_boundary_may_have_a_higher_degree_than_the_transitions() -> None:
+    air = Air("steep end", 6)
+    a, b = air.columns("a", "b")
+    air.constrain(a.next - a)
+    air.constrain(b.next - b)
+    air.boundary(4, a * a * b * b - air.public("product"), "product")
+    rows = air.rows(TINY)
+    case: Case = (air, {"a": [3] * rows, "b": [5] * rows}, {"product": 225}, {})
+    verify(air, case[2], honest(case), TINY)
+    wrong: Case = (*case[:2], {"product": 226}, {})
+    assert rejected(wrong, prove_anything(wrong)) == "constraints"
+
+
+def test_a_constraint_may_be_a_bare_column_and_be_said_twice() -> None:
+    air = Air("bare", 6)
+    a, b = air.columns("a", "b")
+    air.constrain(a)
+    air.constrain(a)
+    air.constrain(b * b)
+    rows = air.rows(TINY)
+    case: Case = (air, {"a": [0] * (rows - 1) + [7], "b": [0] * rows}, {}, {})  # the closing row is free
+    verify(air, {}, honest(case, debug=True), TINY)

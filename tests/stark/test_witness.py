@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from axon.errors import ConfigError, ProofRejected, ProverError
-from axon.stark import Air, Options, prove, prover, verify
+from axon.stark import Air, Options, commit_segment, prove, prover, verify
 from axon.stark.examples.rangesum import rangesum_air, rangesum_trace
 from axon.stark.field import P
 from axon.stark.trace import Random, Witness
@@ -215,3 +215,25 @@ def test_randomness_is_a_function_of_seed_and_purpose_and_uniform_below_p() -> N
     assert int(first.max()) < P
     counts = np.bincount((first >> np.uint64(60)).reshape(-1).astype(int), minlength=16)
     assert ((counts - 187.5) ** 2 / 187.5).sum() < 50
+
+
+def test_an_attested_segment_is_committed_from_its_own_columns_only() -> None:
+    air, trace, public, _ = cases.everything()
+    columns = {"i": trace["i"], "b": trace["b"]}
+    seed = cases.ATTESTED_SEED
+    root = commit_segment(air, columns, seed, TINY)
+    assert root == public["attested"]
+    short = {name: column[:6] for name, column in columns.items()}  # the rest is zeros
+    assert commit_segment(air, short, seed, TINY) == root
+    assert commit_segment(air, columns, seed + b"!", TINY) != root
+    assert commit_segment(air, {**columns, "b": [6, *columns["b"][1:]]}, seed, TINY) != root
+    for bad in (
+        {"i": columns["i"]},
+        {**columns, "edge": trace["edge"]},
+        {**columns, "b": [0] * 127},
+        {**columns, "b": [P]},
+    ):
+        with pytest.raises(ProverError):
+            commit_segment(air, bad, seed, TINY)
+    with pytest.raises(ProverError):
+        commit_segment(cases.fibonacci()[0], {}, seed, TINY)
