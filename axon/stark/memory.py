@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from axon.errors import ProverError
 from axon.stark.air import Air
+from axon.stark.arena import kept
 from axon.stark.options import Options
 
 __all__ = ["check_memory", "estimate"]
@@ -36,11 +38,28 @@ def check_memory(air: Air, options: Options, limit: int | None = None) -> None:
 
 
 def _available() -> int:
+    """Bytes that this process could still take: the machine's, the control group's, and its own buffers."""
+    free = _machine()
+    most, used = (_number(Path("/sys/fs/cgroup") / name) for name in ("memory.max", "memory.current"))
+    if most is not None and used is not None:
+        free = min(free, max(most - used, 0))
+    return free + kept()
+
+
+def _machine() -> int:
     try:
         with open("/proc/meminfo") as lines:
             for line in lines:
                 if line.startswith("MemAvailable:"):
                     return int(line.split()[1]) * 1024
-    except OSError:
+    except OSError:  # not Linux
         pass
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _number(path: Path) -> int | None:
+    """What a control-group file says; None without one, or for "max"."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
