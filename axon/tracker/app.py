@@ -32,6 +32,11 @@ _JSON: Final = b"application/json"
 _OCTETS: Final = b"application/octet-stream"
 _PAGES: Final = (b"/", b"/stats", b"/stats.json", b"/metrics", b"/health", b"/keys")
 _CHUNK: Final = 4096  # receipts
+_BODIES: Final = {  # bytes that a POST may bring
+    b"/receipts": 2 << 20,  # `MAX_SUBMISSION` receipts
+    b"/attest": 32 << 20,  # 2^20 edges
+}
+_MAX_HELD: Final = 256 << 20  # bytes of all bodies together
 
 
 class App:
@@ -56,7 +61,7 @@ class App:
     ) -> None:
         self.tracker = tracker
         self.trusted = trusted
-        self.max_body = 64 << 20  # an attest request may name 2^20 edges
+        self.held = 0  # bytes of all the bodies that are arriving
         self.intake: Intake | None = None
         self.queue: AnnounceQueue | None = None
         self.accounts: Path | None = None
@@ -66,6 +71,30 @@ class App:
         self._clock = clock
         self._started = clock()
         self._connections = connections
+
+    def expect(self, request: Request) -> None:
+        """Judge the size of a body before any of it is read.
+
+        Raises
+        ------
+        HttpError
+            If it is more than such a request may bring.
+        """
+        most = _BODIES.get(request.path, 0)
+        if request.length > most:
+            raise HttpError(413, f"body of {request.length} bytes, want at most {most}", close=True)
+
+    def hold(self, size: int) -> None:
+        """Count the bytes of a body that arrived; negative: that are gone.
+
+        Raises
+        ------
+        HttpError
+            If all bodies together are too much.
+        """
+        if size > 0 and self.held + size > _MAX_HELD:
+            raise HttpError(503, f"{self.held} bytes of other requests are waiting", close=True)
+        self.held += size
 
     # At once.
 

@@ -345,6 +345,7 @@ async def serve_stream(
     was read beyond it, and the stream left open.
     """
     buffer = data
+    held = 0  # bytes counted with `app.hold`
     kept = False
     with trio.CancelScope() as scope:
         try:
@@ -360,9 +361,7 @@ async def serve_stream(
                     buffer += more
                 request = parse_head(buffer[:end])
                 buffer = buffer[end + 4 :]
-                if request.length > app.max_body:
-                    text = f"body of {request.length} bytes, want at most {app.max_body}"
-                    raise HttpError(413, text, close=True)
+                app.expect(request)
                 if request.headers.get(b"expect", b"").lower() == b"100-continue":
                     await stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
                 scope.deadline = trio.current_time() + 60
@@ -371,10 +370,14 @@ async def serve_stream(
                     more = await stream.receive_some(_RECEIVE)
                     if not more:
                         return
+                    app.hold(len(more))
+                    held += len(more)
                     chunks.append(bytes(more))
                     size += len(more)
                 buffer = b"".join(chunks)
                 body, buffer = buffer[: request.length], buffer[request.length :]
+                app.hold(-held)
+                held = 0
                 keep_alive = request.keep_alive
                 client = client_address(address, request, app.trusted)
                 scope.deadline = trio.current_time() + 300
@@ -399,6 +402,7 @@ async def serve_stream(
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the client went away
         finally:
+            app.hold(-held)
             if not kept:
                 with trio.move_on_after(1) as closing:
                     closing.shield = True
