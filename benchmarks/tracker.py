@@ -73,9 +73,7 @@ def opentracker(folder):
     )
     folder.chmod(0o755)
     command = ["opentracker", "-f", str(folder / "ot.conf")]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
-    )
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
     wait_for(port)
     return process, port
 
@@ -179,7 +177,7 @@ def http(folder, server, swarm, seconds, *, keep, signed=None):
     ).stdout
     cpu = server.cpu() - before
     done = int(re.search(r"(\d+) requests in", output)[1])
-    latency = {p: microseconds(v) for p, v in re.findall(r"(50|99)%\s+(\S+)", output)}
+    latency = {p: microseconds(v) for p, v in re.findall(r"^\s+(50|99)%\s+(\S+)$", output, re.M)}
     return {
         "per_s": float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]),
         "cpu_us": round(cpu * 1e6 / done, 1) if done else None,
@@ -258,6 +256,30 @@ def memory(folder, servers, sizes):
                 )
 
 
+def flood(folder, servers, seconds):
+    """What honest clients see while 1,000 addresses ask for connection ids as fast as they can."""
+    for name, start in servers.items():
+        with Running(start, folder) as server:
+            udp(folder, server, SWARMS["one"], 1, "-F")
+            command = [
+                str(folder / "load"),
+                "-p",
+                str(server.port),
+                "-S",
+                "1000",
+                "-w",
+                "4",
+                "-a",
+                "-m",
+                "connect",
+            ]
+            crowd = subprocess.Popen([*command, "-d", str(seconds + 2)], stdout=subprocess.DEVNULL)
+            time.sleep(1)
+            run = udp(folder, server, SWARMS["one"], seconds, "-r", "2000")
+            udp_row("udp one, 2000/s in a flood", name, run)
+            crowd.wait(30)
+
+
 def expiry(peers):
     """How long the compiled store needs to drop a million silent peers, and how long its longest slice is."""
     from axon.tracker.faststore import FastSwarms
@@ -287,7 +309,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a second each, in place of four")
     parser.add_argument("--json", metavar="FILE", type=Path)
-    parser.add_argument("--only", metavar="WORD", default="", help="announces, signatures, memory or expiry")
+    parser.add_argument(
+        "--only", metavar="WORD", default="", help="announces, signatures, flood, memory or expiry"
+    )
     parser.add_argument(
         "--node-modules",
         metavar="DIR",
@@ -321,6 +345,8 @@ def main():
         if options.only in ("", "signatures"):
             ours = {"axon, accounts": axon("--data", "{folder}/data"), "axon": axon()}
             signatures(folder, ours, seconds)
+        if options.only in ("", "flood"):
+            flood(folder, {n: s for n, s in servers.items() if n != "bittorrent-tracker"}, seconds)
         if options.only in ("", "memory"):
             sizes = {"200,000": (10_000, 20)} | ({} if options.quick else {"1,000,000": (10_000, 100)})
             memory(folder, servers, sizes)

@@ -261,6 +261,8 @@ class Server:
         if self.config.data is not None:
             nursery.start_soon(self._load_bls, self.config.data)
             nursery.start_soon(self._snapshots, self.config.data / "swarms")
+        if self._worker is not None:
+            nursery.start_soon(self._worker.start)
         if self.app.queue is not None:
             nursery.start_soon(self.app.queue.run)
 

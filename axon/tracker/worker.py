@@ -58,6 +58,11 @@ class Worker:
         self._process: trio.Process | None = None
         self._lock = trio.Lock()
 
+    async def start(self) -> None:
+        """Start the child before it is needed."""
+        async with self._lock:
+            await self._open()
+
     async def verify(self, receipts: Sequence[Receipt]) -> list[bool]:
         """Check signatures.
 
@@ -96,12 +101,15 @@ class Worker:
                     await self._process.wait()
             self._process = None
 
+    async def _open(self) -> trio.Process:
+        if self._process is None or self._process.returncode is not None:
+            self._process = await trio.lowlevel.open_process(self._command, stdin=-1, stdout=-1)
+        return self._process
+
     async def _ask(self, frame: bytes, size: int) -> bytes:
         async with self._lock:
             for attempt in range(2):
-                if self._process is None or self._process.returncode is not None:
-                    self._process = await trio.lowlevel.open_process(self._command, stdin=-1, stdout=-1)
-                process = self._process
+                process = await self._open()
                 assert process.stdin is not None and process.stdout is not None
                 try:
                     # Not cut in half: the next question would read this one's answer.
