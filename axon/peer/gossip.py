@@ -110,8 +110,6 @@ class Gossip:
         """The connection is closed."""
         if self.receipts is not None and self._swarm.ledger is not None:
             self._swarm.ledger.close_link(self.receipts)
-        if self._swarm.metadata is not None:
-            self._swarm.metadata.remove(self._peer)
 
     # -- receipts -------------------------------------------------------------------------------------------
 
@@ -169,12 +167,8 @@ class Gossip:
     # -- metadata -------------------------------------------------------------------------------------------
 
     def _ask_metadata(self) -> None:
-        swarm, conn = self._swarm, self._conn
-        if swarm.metadata is None or UT_METADATA not in conn.peer_extensions or not conn.metadata_size:
-            return
-        swarm.metadata.add(self._peer, conn.metadata_size)
-        for request in swarm.metadata.requests(self._peer, trio.current_time()):
-            conn.extended(UT_METADATA, request.serialize())
+        if self._swarm.magnet is not None:
+            self._swarm.magnet.ask(self._peer)
 
     def _metadata(self, payload: bytes) -> None:
         message = MetadataMessage.parse(payload)
@@ -188,12 +182,8 @@ class Gossip:
                 self._served = MetadataUpload(swarm.content.metainfo.raw_info if swarm.content else None)
                 self._served_all = swarm.content is not None
             self._conn.extended(UT_METADATA, self._served.answer(message).serialize())
-        elif swarm.metadata is not None:
-            raw_info = swarm.metadata.received(self._peer, message)
-            if raw_info is not None:
-                swarm.got_metadata(raw_info)
-            else:
-                self._ask_metadata()
+        elif swarm.magnet is not None:
+            swarm.magnet.metadata_received(self._peer, message)
 
 
 def pex_address(host: str, port: int) -> PexAddress:

@@ -99,7 +99,7 @@ class Peer(Contributor):
 
     def on_block(self, index: int, begin: int, view: memoryview) -> None:
         """A block came; every 16 KiB passes here."""
-        self.swarm.take_block(self, index, begin, view)
+        self.swarm.exchange.take(self, index, begin, view)
 
     def cancel(self, index: int, begin: int) -> None:
         """A block that it owes us came from somebody else."""
@@ -128,8 +128,8 @@ class Peer(Contributor):
         if blocks != self._arrived:
             self.window.arrived(blocks - self._arrived)
             self._arrived = blocks
-            if not self.swarm.started:
-                self.swarm.begin()
+            if not self.swarm.exchange.started:
+                self.swarm.exchange.begin()
         if 4 * len(self.conn.outstanding) <= 3 * self.window.size and not self.dry:
             self.refill(trio.current_time())
 
@@ -151,7 +151,7 @@ class Peer(Contributor):
 
     async def load(self, count: int) -> tuple[list[bytes | memoryview], int]:
         """Read the next blocks that the peer asked for."""
-        return await self.swarm.load(self, count)
+        return await self.swarm.exchange.load(self, count)
 
     def refill(self, now: float) -> None:
         """Ask for blocks until the window is full."""
@@ -284,6 +284,22 @@ class Peer(Contributor):
     def _allowed_fast(self, event: object) -> None:
         self.dry = False
 
+    def _hashes_requested(self, event: ev.HashesRequested) -> None:
+        content = self.swarm.content
+        found = content.hashes(event.request) if content is not None else None
+        if found is None:
+            self.conn.hash_reject(event.request)
+        else:
+            self.conn.hashes(event.request, found)
+
+    def _hashes_received(self, event: ev.HashesReceived) -> None:
+        if self.swarm.magnet is not None:
+            self.swarm.magnet.hashes_received(self, event.hashes)
+
+    def _hashes_rejected(self, event: ev.HashesRejected) -> None:
+        if self.swarm.magnet is not None:
+            self.swarm.magnet.hashes_rejected(self, event.request)
+
     def _inactive(self, event: object) -> None:
         if self.swarm.crowded:
             self.link.close("idle for ten minutes, and its place is needed")
@@ -303,7 +319,7 @@ _HANDLERS: dict[type, Callable[[Peer, Any], None]] = {
     ev.Inactive: Peer._inactive,
     ev.ExtensionsReceived: lambda peer, event: peer.gossip.extensions(event.handshake),
     ev.ExtendedMessage: lambda peer, event: peer.gossip.message(event.name, event.payload),
-    ev.HashesRequested: lambda peer, event: peer.swarm.hashes_requested(peer, event.request),
-    ev.HashesReceived: lambda peer, event: peer.swarm.hashes_received(peer, event.hashes),
-    ev.HashesRejected: lambda peer, event: peer.swarm.hashes_rejected(peer, event.request),
+    ev.HashesRequested: Peer._hashes_requested,
+    ev.HashesReceived: Peer._hashes_received,
+    ev.HashesRejected: Peer._hashes_rejected,
 }

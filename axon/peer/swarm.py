@@ -12,29 +12,25 @@ from typing import TYPE_CHECKING
 import trio
 
 from axon.bt.announce import UNKNOWN_LEFT, AnnounceRequest, AnnounceResponse
-from axon.bt.assembly import PieceBuffer
 from axon.bt.choker import RECHOKE, Choker
-from axon.bt.messages import Hashes, HashRequest
-from axon.bt.metadata import MetadataDownload, info_hash_check
-from axon.bt.metainfo import Metainfo, parse_info
+from axon.bt.metainfo import Metainfo
 from axon.bt.pex import PexAddress, PexFlags
 from axon.bt.priority import peer_priority
 from axon.errors import MetainfoError, StorageError
 from axon.ids import InfoHash
 from axon.peer.announcer import Announcer
 from axon.peer.content import Content
-from axon.peer.contributor import Contributor
+from axon.peer.exchange import Exchange
 from axon.peer.gossip import pex_address, pex_flags
 from axon.peer.http import is_private
-from axon.peer.layers import LayerFetch
 from axon.peer.ledger import Ledger
+from axon.peer.magnet import MagnetFetch
 from axon.peer.peer import Peer
 from axon.peer.peerbook import Address, PeerBook, Source
 from axon.peer.ratelimit import Bucket, Limits
 from axon.peer.source import TorrentSource
 from axon.peer.submitter import Submitter
 from axon.peer.superseeding import SuperSeeding
-from axon.peer.upload import joined
 from axon.peer.webseed import WebSeed
 
 if TYPE_CHECKING:
@@ -64,8 +60,10 @@ class Swarm:
     ----------
     content : Content or None
         None until the metadata is known and what is on disk has been looked at.
-    metadata : MetadataDownload or None
+    magnet : MagnetFetch or None
         While the metadata is being fetched.
+    exchange : Exchange
+        Where blocks go in and out.
     error : str or None
         Why the torrent is paused.
     """
@@ -75,7 +73,8 @@ class Swarm:
         self.source = source
         self.content: Content | None = None
         self.metainfo: Metainfo | None = source.metainfo
-        self.metadata: MetadataDownload | None = None
+        self.magnet: MagnetFetch | None = None
+        self.exchange = Exchange(self)
         self.peers: set[Peer] = set()
         self.book = PeerBook(self._priority)
         self.choker: Choker[Peer] = Choker(max(1, node.config.slots - 1), 1, seed=random.getrandbits(32))
@@ -87,15 +86,10 @@ class Swarm:
         self.super_seeding: SuperSeeding | None = None
         self.webseeds: list[WebSeed] = []
         self.paused = False
-        self.started = False  # has any block come?
         self.error: str | None = None
-        self.wasted = 0  # bytes that came twice
         self.uploaded = self.downloaded = 0  # payload bytes of closed connections
-        self.verified = 0  # bytes downloaded and verified in this run
         self._rechoke_at = 0.0
         self._sync_at = 0.0
-        self.layers: LayerFetch | None = None  # while a v2 torrent's hashes are being fetched
-        self._metadata_here, self._layers_here = trio.Event(), trio.Event()
         self.done = trio.Event()  # everything wanted is here
         self.ready = trio.Event()  # connections are welcome
         self.announcer = Announcer(
@@ -164,25 +158,21 @@ class Swarm:
         """Work until cancelled."""
         async with trio.open_nursery() as nursery:
             if self.metainfo is None:
-                self.metadata = MetadataDownload(
-                    info_hash_check(self.source.info_hash, self.source.info_hash_v2)
-                )
+                self.magnet = MagnetFetch(self)
                 self.ready.set()
                 nursery.start_soon(self.announcer.run)
                 self.node.dial_soon()
-                await self._metadata_here.wait()
+                try:
+                    self.metainfo = await self.magnet.run()
+                except MetainfoError as error:
+                    self.fail(str(error))
+                    return
+                self.magnet = None
                 self.node.renamed(self)
-                if self.metainfo is not None and self.metainfo.needs_piece_layers:
-                    self.layers = LayerFetch(self.metainfo)
-                    for peer in self.peers:
-                        self.ask_layers(peer)
-                    await self._layers_here.wait()
-            assert self.metainfo is not None
             try:
                 self.content = await Content.open(self.metainfo, self.source, self.node)
             except StorageError as error:
-                self.pause(str(error))
-                self.node.torrent_failed(self, str(error))
+                self.fail(str(error))
                 return
             self.ledger = self.node.ledger(self)
             if self.ledger is not None:
@@ -193,8 +183,7 @@ class Swarm:
             picker = self.content.picker
             if self.source.seeding and not picker.complete:
                 here = f"{picker.num_have} of {self.metainfo.num_pieces} pieces are in {self.source.root}"
-                self.pause(here)
-                self.node.torrent_failed(self, f"{here}; `download --seed` fetches the rest and seeds")
+                self.fail(f"{here}; `download --seed` fetches the rest and seeds")
                 return
             if self.source.super_seed and self.content.picker.is_seed:
                 self.super_seeding = SuperSeeding(self.content)
@@ -204,7 +193,7 @@ class Swarm:
                 peer.link.guard(peer.gossip.hello)
                 peer.link.flush()
             if self.content.picker.complete:
-                self._complete()
+                self.complete()
             self.webseeds = [
                 WebSeed(self, url) for url in (*self.metainfo.webseeds, *self.node.config.webseed)
             ]
@@ -227,8 +216,8 @@ class Swarm:
             if self.submitter is not None:
                 nursery.start_soon(self.submitter.flush)
 
-    def pause(self, error: str) -> None:
-        """Stop transferring, because the disk refuses; what is here stays here."""
+    def fail(self, error: str) -> None:
+        """Pause: stop transferring, keep what is here, and say why, once."""
         if self.paused:
             return
         self.paused, self.error = True, error
@@ -237,6 +226,7 @@ class Swarm:
             peer.update_interest()
             peer.conn.choke()
             peer.link.flush()
+        self.node.torrent_failed(self, error)
 
     # -- peers ----------------------------------------------------------------------------------------------
 
@@ -254,33 +244,17 @@ class Swarm:
         peer.leave()
         if self.super_seeding is not None:
             self.super_seeding.gone(peer)
-        if self.layers is not None:
-            self.layers.gone(peer)
+        if self.magnet is not None:
+            self.magnet.gone(peer)
         self.downloaded += peer.conn.bytes_received
         self.uploaded += peer.link.uploaded
         self._rechoke_at = min(self._rechoke_at, now + 1.0)
         self.stir()
 
-    def begin(self) -> None:
-        """The first block came."""
-        self.started = True
-        self.node.emit("first", {"name": self.name})
-
     def stir(self) -> None:
         """Blocks became free: peers without work may find some."""
         for peer in self.peers:
             peer.dry = False
-
-    def got_metadata(self, raw_info: bytes) -> None:
-        """The metadata came from peers, and its hash is right."""
-        try:
-            self.metainfo = parse_info(raw_info, trackers=self.source.trackers, webseeds=self.source.webseeds)
-        except MetainfoError as error:
-            self.pause(str(error))
-            self.node.torrent_failed(self, str(error))
-            return
-        self.metadata = None
-        self._metadata_here.set()
 
     def peer_has_changed(self, peer: Peer, index: int | None = None) -> None:
         """A peer has more than before: one piece, or a whole set."""
@@ -309,116 +283,11 @@ class Swarm:
             found[pex_address(peer.link.address[0], port)] = flags
         return found
 
-    # -- blocks ---------------------------------------------------------------------------------------------
-
-    async def load(self, peer: Peer, count: int) -> tuple[list[bytes | memoryview], int]:
-        """Read the next blocks that a peer asked for: headers and payload, and the payload's size."""
-        assert self.content is not None
-        conn = peer.conn
-        requests = conn.next_requests(count)
-        size = sum(length for _, _, length in requests)
-        buffer = peer.buffer(size)
-        try:
-            await self.node.reader.read(requests, self.content.storage.runs, buffer)
-        except StorageError as error:
-            self.pause(str(error))
-            self.node.torrent_failed(self, str(error))
-            for request in requests:
-                conn.reject(*request)
-            return [], 0
-        peer.gossip.sent(joined(requests))
-        parts: list[bytes | memoryview] = []
-        at = 0
-        for index, begin, length in requests:
-            parts += (conn.piece_header(index, begin, length), buffer[at : at + length])
-            at += length
-        return parts, size
-
-    def take_block(self, source: Contributor, index: int, begin: int, view: memoryview) -> None:
-        """A block came; every 16 KiB passes here."""
-        content = self.content
-        if content is None:
-            return
-        others = content.picker.on_block(source, index, begin)
-        if others is None:
-            self.wasted += len(view)
-            return
-        piece = content.assembly.add(source, index, begin, view)
-        for other in others:
-            other.cancel(index, begin)
-        if piece is not None:
-            self.piece_complete(piece)
-
-    def piece_complete(self, piece: PieceBuffer[Contributor]) -> None:
-        """The last block of a piece came: hash and write it in a disk thread."""
-        content = self.content
-        assert content is not None
-        self.node.disk.submit(
-            lambda: content.store(piece.index, piece.view),
-            lambda good: self._stored(piece, good),
-            lambda error: self._not_stored(piece, error),
-        )
-
-    def _stored(self, piece: PieceBuffer[Contributor], good: bool) -> None:
-        content = self.content
-        assert content is not None
-        if good:
-            index = piece.index
-            culprits = content.assembly.verified(piece)
-            content.verified(index)
-            if self.ledger is not None:
-                self._acknowledge(piece)
-            self.verified += len(piece.view)
-            for peer in self.peers:
-                have = peer.conn.peer_have
-                if peer.joined and (have is None or index not in have):
-                    peer.conn.have(index)
-                    peer.link.flush()
-        else:
-            culprits = content.assembly.failed(piece)
-            content.picker.piece_failed(piece.index)
-            self.node.hash_failed(self, piece.index)
-        content.assembly.release(piece)
-        for source in culprits:
-            source.ban()
-        if good and content.picker.complete and not self.done.is_set():
-            self._complete()
-        else:
-            self._refill_dry()
-
-    def _acknowledge(self, piece: PieceBuffer[Contributor]) -> None:
-        assert self.ledger is not None
-        contributions = {
-            source.receipts: blocks
-            for source, blocks in piece.contributors().items()
-            if source.receipts is not None
-        }
-        if contributions:
-            self.ledger.piece_verified(piece.index, contributions)
-
-    def _not_stored(self, piece: PieceBuffer[Contributor], error: BaseException) -> None:
-        if not isinstance(error, StorageError | MetainfoError):
-            self.node.crash(error)
-            return
-        assert self.content is not None
-        self.content.picker.piece_failed(piece.index)
-        self.content.assembly.release(piece)
-        if not self.paused:
-            self.pause(str(error))
-            self.node.torrent_failed(self, str(error))
-
-    def _refill_dry(self) -> None:
-        """A piece's place in memory is free again: peers that waited for one go on."""
-        now = trio.current_time()
-        for peer in self.peers:
-            if peer.dry and not peer.conn.outstanding:
-                peer.refill(now)
-                peer.link.flush()
-
-    def _complete(self) -> None:
+    def complete(self) -> None:
+        """All that is wanted is here."""
         assert self.content is not None
         self.content.assembly.trim()
-        if self.verified:
+        if self.exchange.verified:
             self.announcer.completed()
         self.done.set()
         for peer in list(self.peers):
@@ -466,7 +335,6 @@ class Swarm:
             peer.useless_since = now
         elif now - peer.useless_since > (_LAST_RECEIPTS if peer.gossip.owes_receipts else 0.0):
             peer.link.close(BOTH_SEEDS)
-        self.ask_layers(peer)
 
     def _rechoke(self, now: float) -> None:
         if self.paused:
@@ -483,39 +351,6 @@ class Swarm:
         peer.unchoked_at = now
         peer.conn.unchoke()
         peer.link.flush()
-
-    # -- hashes of v2 (BEP 52) ------------------------------------------------------------------------------
-
-    def hashes_requested(self, peer: Peer, request: HashRequest) -> None:
-        """A peer asks for hashes."""
-        found = self.content.hashes(request) if self.content is not None else None
-        if found is None:
-            peer.conn.hash_reject(request)
-        else:
-            peer.conn.hashes(request, found)
-
-    def ask_layers(self, peer: Peer) -> None:
-        """Ask a peer for the piece layers that a v2 magnet link did not bring."""
-        if self.layers is not None:
-            for request in self.layers.requests(peer, trio.current_time()):
-                peer.conn.hash_request(request)
-            peer.link.flush()
-
-    def hashes_received(self, peer: Peer, hashes: Hashes) -> None:
-        """Hashes that we asked for."""
-        if self.layers is None:
-            return
-        whole = self.layers.received(hashes)
-        if whole is not None:
-            self.metainfo, self.layers = whole, None
-            self._layers_here.set()
-        else:
-            self.ask_layers(peer)
-
-    def hashes_rejected(self, peer: Peer, request: HashRequest) -> None:
-        """A peer will not send hashes."""
-        if self.layers is not None:
-            self.layers.rejected(peer, request)
 
     # -- trackers -------------------------------------------------------------------------------------------
 

@@ -127,7 +127,7 @@ class WebSeed(Contributor):
         self._swarm.down.spend(length, now)
         self.received += length
         for at in range(0, length, BLOCK_SIZE):
-            self._swarm.take_block(self, index, begin + at, view[at : at + BLOCK_SIZE])
+            self._swarm.exchange.take(self, index, begin + at, view[at : at + BLOCK_SIZE])
 
     async def _range(self, metainfo: Metainfo, number: int, offset: int, size: int) -> bytes:
         total = metainfo.files[number].length

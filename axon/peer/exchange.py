@@ -1,0 +1,154 @@
+"""The way of the blocks through a torrent: in, put together, checked, stored; out again.
+
+What comes from a peer or web seed goes through picker and assembly at once, and
+whole pieces through a disk thread. What peers asked for is read here and
+handed to their links.
+"""
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from axon.bt.assembly import PieceBuffer
+from axon.errors import MetainfoError, StorageError
+from axon.peer.contributor import Contributor
+from axon.peer.upload import joined
+
+if TYPE_CHECKING:
+    from axon.peer.peer import Peer
+    from axon.peer.swarm import Swarm
+
+__all__ = ["Exchange"]
+
+
+class Exchange:
+    """The blocks of one swarm.
+
+    Attributes
+    ----------
+    started : bool
+        Has any block come?
+    verified, wasted : int
+        Bytes downloaded and verified in this run; bytes that came twice.
+    """
+
+    def __init__(self, swarm: "Swarm") -> None:
+        self._swarm = swarm
+        self._flush_soon = False
+        self.started = False
+        self.verified = self.wasted = 0
+
+    def begin(self) -> None:
+        """The first block came."""
+        self.started = True
+        self._swarm.node.emit("first", {"name": self._swarm.name})
+
+    # -- out ------------------------------------------------------------------------------------------------
+
+    async def load(self, peer: "Peer", count: int) -> tuple[list[bytes | memoryview], int]:
+        """Read the next blocks that a peer asked for: headers and payload, and the payload's size."""
+        swarm, conn = self._swarm, peer.conn
+        assert swarm.content is not None
+        requests = conn.next_requests(count)
+        size = sum(length for _, _, length in requests)
+        buffer = peer.buffer(size)
+        try:
+            await swarm.node.reader.read(requests, swarm.content.storage.runs, buffer)
+        except StorageError as error:
+            swarm.fail(str(error))
+            for request in requests:
+                conn.reject(*request)
+            return [], 0
+        peer.gossip.sent(joined(requests))
+        parts: list[bytes | memoryview] = []
+        at = 0
+        for index, begin, length in requests:
+            parts += (conn.piece_header(index, begin, length), buffer[at : at + length])
+            at += length
+        return parts, size
+
+    # -- in -------------------------------------------------------------------------------------------------
+
+    def take(self, source: Contributor, index: int, begin: int, view: memoryview) -> None:
+        """A block came; every 16 KiB passes here."""
+        content = self._swarm.content
+        if content is None:
+            return
+        others = content.picker.on_block(source, index, begin)
+        if others is None:
+            self.wasted += len(view)
+            return
+        piece = content.assembly.add(source, index, begin, view)
+        for other in others:
+            other.cancel(index, begin)
+        if piece is not None:
+            self._swarm.node.disk.submit(
+                lambda: content.store(piece.index, piece.view),
+                lambda good: self._stored(piece, good),
+                lambda error: self._not_stored(piece, error),
+            )
+
+    def _stored(self, piece: PieceBuffer[Contributor], good: bool) -> None:
+        content = self._swarm.content
+        assert content is not None
+        if good:
+            culprits = content.assembly.verified(piece)
+            content.verified(piece.index)
+            self._acknowledge(piece)
+            self.verified += len(piece.view)
+            self._tell_all(piece.index)
+        else:
+            culprits = content.assembly.failed(piece)
+            content.picker.piece_failed(piece.index)
+            self._swarm.node.hash_failed(self._swarm, piece.index)
+        content.assembly.release(piece)
+        for source in culprits:
+            source.ban()
+        if good and content.picker.complete and not self._swarm.done.is_set():
+            self._swarm.complete()
+        else:
+            self._refill_dry()
+
+    def _acknowledge(self, piece: PieceBuffer[Contributor]) -> None:
+        ledger = self._swarm.ledger
+        if ledger is None:
+            return
+        contributions = {
+            source.receipts: blocks
+            for source, blocks in piece.contributors().items()
+            if source.receipts is not None
+        }
+        if contributions:
+            ledger.piece_verified(piece.index, contributions)
+
+    def _tell_all(self, index: int) -> None:
+        """Announce a piece to those who lack it; one send for all pieces that were stored together."""
+        for peer in self._swarm.peers:
+            have = peer.conn.peer_have
+            if peer.joined and (have is None or index not in have):
+                peer.conn.have(index)
+        if not self._flush_soon:
+            self._flush_soon = True
+            trio.lowlevel.current_trio_token().run_sync_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_soon = False
+        for peer in self._swarm.peers:
+            peer.link.flush()
+
+    def _not_stored(self, piece: PieceBuffer[Contributor], error: BaseException) -> None:
+        if not isinstance(error, StorageError | MetainfoError):
+            self._swarm.node.crash(error)
+            return
+        assert self._swarm.content is not None
+        self._swarm.content.picker.piece_failed(piece.index)
+        self._swarm.content.assembly.release(piece)
+        self._swarm.fail(str(error))
+
+    def _refill_dry(self) -> None:
+        """A piece's place in memory is free again: peers that waited for one go on."""
+        now = trio.current_time()
+        for peer in self._swarm.peers:
+            if peer.dry and not peer.conn.outstanding:
+                peer.refill(now)
+                peer.link.flush()
