@@ -21,6 +21,7 @@ from axon.stark.options import (
 )
 from axon.stark.proof import Proof
 from axon.stark.prover import commit_segment, prove
+from axon.stark.size import expected_bytes
 from axon.stark.verifier import layout, verify
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "RangeTable",
     "bind_list",
     "commit_segment",
+    "expected_bytes",
     "layout",
     "named",
     "prove",
