@@ -64,7 +64,7 @@ class Running:
 @asynccontextmanager
 async def running(data, **settings):
     """A node on loopback."""
-    config = Config("download", listen=LOOPBACK, data=data, **({"no_trackers": True} | settings))
+    config = Config("download", data=data, **({"no_trackers": True, "listen": LOOPBACK} | settings))
     one = Running(config)
     async with trio.open_nursery() as nursery:
         await nursery.start(one.node.run)

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from axon.peer.__main__ import main
+from axon.receiptlog import ReceiptLog
 from tests.peer.swarming import make_file, make_torrent
 
 
@@ -133,3 +134,46 @@ def test_the_key_is_made_once(tmp_path, capsys):
     assert main(["key", "--data", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["node_key"] == first.strip()
     assert (tmp_path / "node.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_kill_9_loses_nothing_that_was_verified_and_no_receipt_is_signed_twice(tmp_path):
+    torrent = make_torrent(make_file(tmp_path / "seed", 3_000_000), tmp_path / "t.torrent")
+    common = ["--listen", "127.0.0.1:0", "--no-trackers", "--json"]
+    seed = start(
+        "seed", torrent, "--dir", tmp_path / "seed", "--max-up", "2M", *common, "--data", tmp_path / "a"
+    )
+    address = f"127.0.0.1:{json.loads(seed.stdout.readline())['port']}"
+    have = 0
+    for round_ in range(6):
+        leech = start(
+            "download",
+            torrent,
+            "--dir",
+            tmp_path / "out",
+            "--peer",
+            address,
+            *common,
+            "--data",
+            tmp_path / "b",
+        )
+        added = {}
+        while added.get("event") != "added":
+            added = json.loads(leech.stdout.readline())
+        assert added["have"] >= have, "verified pieces were lost"
+        have = added["have"]
+        try:
+            leech.wait(0.6 if round_ < 5 else 30)
+        except subprocess.TimeoutExpired:
+            leech.kill()
+        leech.communicate()
+        if leech.returncode == 0:
+            break
+    assert leech.returncode == 0
+    assert end(seed)[0] == 0
+    assert (tmp_path / "seed" / "file.bin").read_bytes() == (tmp_path / "out" / "file.bin").read_bytes()
+    for data in (tmp_path / "a", tmp_path / "b"):
+        log = ReceiptLog(data / "receipts.sqlite")
+        assert not log.equivocations()
+        receipts = list(log.latest())
+        assert receipts and all(receipt.verifies() and receipt.blocks <= 184 for receipt in receipts)
+        log.close()

@@ -273,3 +273,34 @@ async def test_only_the_chosen_files_come(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out" / "many").iterdir()) == ["f1", "f3"]
     for name in ("f1", "f3"):
         assert (folder / name).read_bytes() == (tmp_path / "out" / "many" / name).read_bytes()
+
+
+async def test_ipv6_works_as_well(torrent, tmp_path):
+    listen = (("::1", 0),)
+    async with (
+        running(tmp_path / "a", listen=listen) as seed,
+        running(tmp_path / "b", listen=listen) as leech,
+    ):
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        leech.node.add(TorrentSource.from_text(str(torrent), tmp_path / "out", (("::1", seed.node.port),)))
+        await leech.wait_for("complete")
+    assert same(tmp_path)
+
+
+async def test_many_torrents_share_a_node(tmp_path):
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        torrents = []
+        for number in range(10):
+            path = make_file(tmp_path / "seed", 50_000 + number, number, f"f{number}")
+            torrents.append(make_torrent(path, tmp_path / f"{number}.torrent"))
+            seed.add(torrents[-1], tmp_path / "seed")
+        with trio.fail_after(10):
+            while sum(event == "added" for event, _ in seed.events) < 10:
+                await trio.sleep(0.01)
+        swarms = [leech.add(torrent, tmp_path / "out", seed) for torrent in torrents]
+        with trio.fail_after(15):
+            for swarm in swarms:
+                await swarm.done.wait()
+    for number in range(10):
+        assert same(tmp_path, name=f"f{number}")
