@@ -1,9 +1,9 @@
 """The epoch job: receipts → edges → shares → root → quorum → proof → transaction.
 
-Each stage leaves a file in the job's folder, whole or not at all, and begins by
-looking for it: after kill -9 the next run goes on with the stage that was cut off,
-and a finished job does nothing. Nothing is sent to the chain before the proof has
-been verified here.
+Each stage leaves a file in the job's folder (`folder.py`) and begins by looking for it: after
+kill -9 the next run goes on with the stage that was cut off, and a finished job does nothing.
+Receipts are gathered anew, beside those held already, until a quorum has signed for them;
+from then on they are fixed. Nothing is sent to the chain before the proof has been verified here.
 """
 
 import json
@@ -12,23 +12,26 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from axon.aggregator.chainrules import read_rules
+from axon.aggregator.folder import JobFolder
+from axon.aggregator.proofs import check_rows, envelope, make_proof
 from axon.aggregator.trackers import TrackerClient
 from axon.chain.attestation import Attestation, combine
-from axon.chain.pool import Pool, Totals
-from axon.errors import AxonError, ChainError, StorageError, TrackerError
-from axon.ids import Epoch
+from axon.chain.pool import Pool, Terms, Totals
+from axon.errors import AxonError, ChainError, ConfigError, ProofRejected, StorageError, TrackerError
+from axon.ids import Account, Epoch, NodeKey, format_account
 from axon.receipts import RECEIPT_SIZE
-from axon.rewards.air import Statement, reward_trace
+from axon.rewards.air import Statement
 from axon.rewards.attestation import AttestRequest, Difference, Refusal, edges_of
 from axon.rewards.epoch import RebuiltEpoch, commit, rebuild
 from axon.rewards.pools import PoolRules
-from axon.stark import Options, Proof, prove, verify
+from axon.stark import Options, Proof, verify
 
-__all__ = ["EpochJob", "Registered", "Settled"]
+__all__ = ["EpochJob", "Registered", "Report", "Settled"]
 
+_T = TypeVar("_T")
 Report = Callable[[str, Mapping[str, object]], None]  # stage, what it found
 
 
@@ -48,8 +51,8 @@ class Settled:
     epoch: RebuiltEpoch
     statement: Statement
     proof: bytes
-    transaction: bytes  # empty: an earlier run sent it, and was cut off before it could note which
-    gas_used: int
+    transaction: bytes  # hash; empty after a dry run
+    gas_used: int  # 0: an earlier run sent it, and was cut off before it could note what it cost
 
 
 class EpochJob:
@@ -69,11 +72,15 @@ class EpochJob:
         A named set; the pool's verifier must be for it.
     report : callable
         Told of every stage when it is done.
+    processes : int
+        That check signatures, when there are many.
 
     Raises
     ------
     StorageError, TrackerError, ChainError
         By `run`; the next run goes on from there.
+    ConfigError
+        By `run`: the folder is another job's, or the epoch is larger than the options admit.
     """
 
     def __init__(
@@ -85,79 +92,154 @@ class EpochJob:
         trackers: Sequence[Registered],
         options: Options,
         report: Report = lambda stage, facts: None,
+        *,
+        processes: int = 2,
     ) -> None:
-        self._home = home
+        self._folder = JobFolder(home)
         self._pool = pool
         self._epoch = epoch
         self._blocks = blocks
         self._trackers = list(trackers)
         self._options = options
         self._report = report
-        home.mkdir(parents=True, exist_ok=True)
+        self._processes = processes
+        self._rebuilt: tuple[list[bytes], RebuiltEpoch, bytes] | None = None
 
-    def run(self, *, dry: bool = False) -> Settled | None:
+    def run(self, *, dry: bool = False, submitter: Account | None = None) -> Settled:
         """Do what is left to do.
 
         Parameters
         ----------
         dry : bool
             Stop before the transaction.
+        submitter : Account, optional
+            Whom the proof names; by default the account that the pool is seen by.
         """
-        rules = self._rules()
-        over = rules.start + (self._epoch + 1) * rules.epoch_length
-        if self._pool.chain.now() < over:
-            raise ChainError(f"epoch {self._epoch} ends at {over}, the chain is at {self._pool.chain.now()}")
-        receipts = self._receipts(rules)
-        epoch = self._timed("edges", lambda: rebuild(rules.of_epoch(self._epoch), [_split(receipts)]))
-        self._report(
-            "edges",
-            {
-                "edges": len(epoch.collected.edges),
-                "peers": epoch.collected.edges.n,
-                "refused": len(epoch.collected.refused),
-                "equivocations": len(epoch.collected.equivocations),
-            },
-        )
-        seed = self._kept("seed", lambda: os.urandom(32))
-        root = self._timed("root", lambda: commit(epoch, seed, self._options))
-        self._report("root", {"root": root.hex()})
-        attestation = self._attest(rules, epoch, seed, root)
-        statement = self._statement(rules, epoch, root)
-        proof = self._prove(epoch, statement, seed)
-        if dry:
-            return None
-        transaction, gas = self._settle(root, attestation, statement, proof)
-        return Settled(epoch, statement, proof, transaction, gas)
+        with self._folder.locked():
+            self._is_ours()
+            terms = self._pool.terms()
+            self._is_over(terms)
+            by = submitter or self._pool.chain.account
+            if not dry:
+                self._is_open(by)
+            rules = self._rules()
+            epoch, seed, root, attestation = self._agree(rules, terms)
+            statement = _statement(rules, epoch, root, by)
+            proof = self._prove(epoch, statement, seed)
+            if dry:
+                return Settled(epoch, statement, proof, b"", 0)
+            transaction, gas = self._settle(epoch, attestation, statement, proof)
+            return Settled(epoch, statement, proof, transaction, gas)
+
+    # May it run?
+
+    def _is_ours(self) -> None:
+        mine = {
+            "chain_id": self._pool.chain.chain_id,
+            "pool": format_account(self._pool.address),
+            "epoch": self._epoch,
+            "blocks": self._blocks,
+            "options": self._options.name,
+        }
+        kept = self._folder.read_json("job.json")
+        if kept is None:
+            self._folder.write("job.json", json.dumps(mine, indent=1).encode())
+        elif kept != mine:
+            other = {key: value for key, value in kept.items() if mine.get(key) != value}
+            raise ConfigError(f"{self._folder.path} is the folder of another job: {other}")
+
+    def _is_over(self, terms: Terms) -> None:
+        """The rules of an epoch are fixed when it is over, and not before: peers may still join."""
+        if not 0 <= self._epoch < terms.epochs:
+            raise ChainError(f"epoch {self._epoch}: the pool has {terms.epochs}")
+        over = terms.start + (self._epoch + 1) * terms.epoch_length
+        now = self._pool.chain.now()
+        if now < over:
+            raise ChainError(f"epoch {self._epoch} ends at {over}, the chain is at {now}")
+
+    def _is_open(self, submitter: Account) -> None:
+        """No work for an epoch that somebody else has settled."""
+        found = self._pool.contract.events("Settled", epoch=self._epoch)
+        if found and found[0]["submitter"] != submitter:
+            by, how = format_account(found[0]["submitter"]), found[0].transaction.hex()
+            raise ChainError(f"epoch {self._epoch} was settled already, by {by} in 0x{how}")
 
     # Stages.
 
     def _rules(self) -> PoolRules:
-        raw = self._kept(
-            "rules.json", lambda: json.dumps(read_rules(self._pool, self._blocks).to_json()).encode()
-        )
-        return PoolRules.from_json(json.loads(raw))
+        def read() -> bytes:
+            return json.dumps(read_rules(self._pool, self._blocks).to_json()).encode()
 
-    def _receipts(self, rules: PoolRules) -> bytes:
-        def gather() -> bytes:
-            found: dict[bytes, None] = {}
-            answered = 0
-            for tracker in self._trackers:
-                try:
-                    held = list(tracker.client.receipts(rules.chain_id, rules.pool, self._epoch))
-                except TrackerError as error:
-                    self._report("warning", {"message": str(error)})
-                    continue
-                answered += 1
-                found |= dict.fromkeys(held)
-                self._report("receipts", {"tracker": tracker.client.url, "receipts": len(held)})
-            if answered < self._pool.terms().quorum:
-                raise TrackerError(f"{answered} of {len(self._trackers)} trackers answer: below the quorum")
-            return b"".join(sorted(found))
+        self._folder.kept("rules.json", read)
+        return PoolRules.from_json(self._folder.read_json("rules.json") or {})
 
-        return self._kept("receipts.bin", gather)
+    def _agree(self, rules: PoolRules, terms: Terms) -> tuple[RebuiltEpoch, bytes, bytes, Attestation]:
+        """Find the receipts that a quorum signs for: the epoch, the seed, the root, the quorum's word."""
+        seed = self._folder.kept("seed", lambda: os.urandom(32))
+        kept = self._folder.read_json("attestation.json")
+        if kept is None:
+            kept = self._attest(rules, terms, seed)
+        epoch, root = self._rebuild(rules, seed)
+        if kept.get("root") != root.hex():
+            raise StorageError(
+                f"{self._folder.path}: the kept attestation is of another root than the kept receipts"
+                " make; delete attestation.json and run again"
+            )
+        signatures = {int(id): bytes.fromhex(text) for id, text in kept["signatures"].items()}
+        return epoch, seed, root, combine(terms.trackers, signatures)
 
-    def _attest(self, rules: PoolRules, epoch: RebuiltEpoch, seed: bytes, root: bytes) -> Attestation:
-        terms = self._pool.terms()
+    def _rebuild(self, rules: PoolRules, seed: bytes) -> tuple[RebuiltEpoch, bytes]:
+        """Make the epoch and its root of the receipts that are here."""
+        receipts = _split(self._folder.read("receipts.bin") or b"")
+        if self._rebuilt is not None and self._rebuilt[0] == receipts:
+            return self._rebuilt[1:]
+        wanted = rules.of_epoch(self._epoch)
+        epoch = self._timed("edges", lambda: rebuild(wanted, [receipts], processes=self._processes))
+        self._report("edges", _facts(epoch))
+        check_rows(epoch, self._options)
+        root = self._timed("root", lambda: commit(epoch, seed, self._options))
+        self._report("root", {"root": root.hex()})
+        self._rebuilt = receipts, epoch, root
+        return epoch, root
+
+    def _attest(self, rules: PoolRules, terms: Terms, seed: bytes) -> dict[str, Any]:
+        """Get the word of a quorum; if a tracker counts receipts that we lack, fetch once more."""
+        for last in (False, True):
+            self._gather(rules, terms)
+            epoch, root = self._rebuild(rules, seed)
+            signed, refusals, behind = self._ask(rules, epoch, seed, root)
+            if len(signed) >= terms.quorum:
+                found = {"root": root.hex(), "signatures": signed}
+                self._folder.write("attestation.json", json.dumps(found).encode())
+                return found
+            if last or not behind:
+                break
+        why = "; ".join(refusals)
+        raise TrackerError(f"{len(signed)} trackers sign, the pool wants {terms.quorum}: {why}")
+
+    def _gather(self, rules: PoolRules, terms: Terms) -> None:
+        """Add what the trackers hold to what earlier runs got from them."""
+        found = dict.fromkeys(_split(self._folder.read("receipts.bin") or b""))
+        answered = 0
+        for tracker in self._trackers:
+            try:
+                held = list(tracker.client.receipts(rules.chain_id, rules.pool, self._epoch))
+            except TrackerError as error:
+                self._report("warning", {"message": str(error)})
+                continue
+            answered += 1
+            found |= dict.fromkeys(held)
+            self._report("receipts", {"tracker": tracker.client.url, "receipts": len(held)})
+        self._folder.write("receipts.bin", b"".join(sorted(found)))
+        if answered < terms.quorum:
+            raise TrackerError(
+                f"{answered} of {len(self._trackers)} trackers answer, the pool wants {terms.quorum}"
+            )
+
+    def _ask(
+        self, rules: PoolRules, epoch: RebuiltEpoch, seed: bytes, root: bytes
+    ) -> tuple[dict[str, str], list[str], bool]:
+        """Ask every tracker: signatures by id, why others refuse, and whether one counts more than we."""
         wanted = AttestRequest(
             rules.chain_id,
             rules.pool,
@@ -167,30 +249,26 @@ class EpochJob:
             self._options.name,
             edges_of(epoch),
         )
-
-        def gather() -> bytes:
-            signed: dict[int, str] = {}
-            for tracker in self._trackers:
-                try:
-                    signature = self._signature(tracker, wanted, rules.rules_hash, epoch)
-                except (TrackerError, Refusal) as error:
-                    self._report("warning", {"message": f"{tracker.client.url}: {error}"})
-                    continue
-                signed[tracker.id] = signature.hex()
-                self._report("attested", {"tracker": tracker.client.url})
-            if len(signed) < terms.quorum:
-                raise TrackerError(f"{len(signed)} trackers sign, the pool wants {terms.quorum}")
-            return json.dumps({"root": root.hex(), "signatures": signed}).encode()
-
-        kept = json.loads(self._kept("attestation.json", gather))
-        if kept["root"] != root.hex():
-            raise StorageError(f"{self._home}: attestation of another root; start the job in a new folder")
-        return combine(terms.trackers, {int(k): bytes.fromhex(v) for k, v in kept["signatures"].items()})
+        signed: dict[str, str] = {}
+        refusals = list[str]()
+        behind = False
+        for tracker in self._trackers:
+            try:
+                signature = self._signature(tracker, wanted, rules.rules_hash, epoch)
+            except (TrackerError, Refusal) as error:
+                url = tracker.client.url
+                refusals.append(str(error) if str(error).startswith(url) else f"{url}: {error}")
+                self._report("warning", {"message": refusals[-1]})
+                behind |= isinstance(error, Refusal) and any(d.ours > d.theirs for d in error.differences)
+                continue
+            signed[str(tracker.id)] = signature.hex()
+            self._report("attested", {"tracker": tracker.client.url})
+        return signed, refusals, behind
 
     def _signature(
         self, tracker: Registered, wanted: AttestRequest, rules_hash: bytes, epoch: RebuiltEpoch
     ) -> bytes:
-        """Ask; if the tracker lacks receipts that we hold, hand them over and ask once more."""
+        """Ask; if the tracker lacks receipts or evidence that we hold, hand them over and ask once more."""
         try:
             return tracker.client.attest(wanted, rules_hash, tracker.public_key)
         except Refusal as refusal:
@@ -200,94 +278,88 @@ class EpochJob:
             tracker.client.submit(lacking)
             return tracker.client.attest(wanted, rules_hash, tracker.public_key)
 
-    def _statement(self, rules: PoolRules, epoch: RebuiltEpoch, root: bytes) -> Statement:
-        statement = Statement(
-            rules.chain_id,
-            rules.pool,
-            self._epoch,
-            self._pool.chain.account,
-            root,
-            rules.c,
-            rules.c_e,
-            int(epoch.rewards.trust.sum()),
-            int(epoch.pretrust.sum()),
-            epoch.shares,
-        )
-        statement.check()
-        return statement
-
     def _prove(self, epoch: RebuiltEpoch, statement: Statement, seed: bytes) -> bytes:
-        air, options = epoch.air(self._options), self._options
+        air, options, name = epoch.air(self._options), self._options, f"proof-{statement.submitter.hex()}.bin"
 
         def make() -> bytes:
             self._report("proving", {"log_rows": air.log_rows})
-            trace = reward_trace(
-                epoch.collected.edges,
-                epoch.pretrust,
-                epoch.collected.joined,
-                statement.c,
-                statement.c_e,
-                epoch.rewards,
-                air.rows(options),
-            )
-            proof = prove(air, trace, statement.public(), options, attested_seed=seed)
-            return proof.to_bytes()
+            return self._timed("proof", lambda: make_proof(epoch, statement, seed, options))
 
-        raw: bytes = self._timed("proof", lambda: self._kept(f"proof-{statement.submitter.hex()}.bin", make))
-        verify(air, statement.public(), Proof.from_bytes(raw), options)
-        self._report(
-            "proof", {"bytes": len(raw), "log_rows": air.log_rows, "bits": options.security_bits(air)}
-        )
+        raw = self._folder.kept(name, make)
+        try:
+            verify(air, statement.public(), Proof.from_bytes(raw), options)
+        except ProofRejected as error:  # a disk that forgets; or else a bug, and then it says so again
+            self._report("warning", {"message": f"the kept proof is rejected ({error}): proving again"})
+            self._folder.drop(name)
+            raw = self._folder.kept(name, make)
+            verify(air, statement.public(), Proof.from_bytes(raw), options)
+        facts = {"bytes": len(raw), "log_rows": air.log_rows, "bits": options.security_bits(air)}
+        self._report("proof", facts)
         return raw
 
     def _settle(
-        self, root: bytes, attestation: Attestation, statement: Statement, proof: bytes
+        self, epoch: RebuiltEpoch, attestation: Attestation, statement: Statement, proof: bytes
     ) -> tuple[bytes, int]:
-        def send() -> bytes:
-            if self._epoch in self._pool.settled_epochs():  # perhaps by us, cut off before we could note it
-                if self._pool.shares_of(self._epoch).shares != list(statement.shares):
-                    raise ChainError(f"epoch {self._epoch} was settled by somebody else, with other shares")
-                return json.dumps({"transaction": "", "gas_used": 0}).encode()
-            receipt = self._pool.settle(
-                self._epoch,
-                root.ljust(32, b"\0"),
-                attestation,
-                Totals(statement.sum_trust, statement.sum_pretrust),
-                statement.shares,
-                proof,
+        kept = self._folder.read_json("settled.json")
+        on_chain = self._pool.contract.events("Settled", epoch=self._epoch)
+        if kept is not None and not on_chain:
+            self._report("warning", {"message": "the chain has forgotten the settlement: sending it again"})
+            kept = None
+        if kept is None and on_chain:  # sent by a run that was cut off before it could note it
+            if self._pool.shares_of(self._epoch).shares != list(statement.shares):
+                raise ChainError(f"epoch {self._epoch} was settled with other shares")
+            kept = {"transaction": on_chain[0].transaction.hex(), "gas_used": 0}
+        if kept is None:
+            receipt = self._timed(
+                "settled",
+                lambda: self._pool.settle(
+                    self._epoch,
+                    statement.root.ljust(32, b"\0"),
+                    attestation,
+                    Totals(statement.sum_trust, statement.sum_pretrust),
+                    statement.shares,
+                    envelope(epoch.air(self._options), proof),
+                ),
             )
-            return json.dumps(
-                {"transaction": receipt.transaction.hex(), "gas_used": receipt.gas_used}
-            ).encode()
+            kept = {"transaction": receipt.transaction.hex(), "gas_used": receipt.gas_used}
+        self._folder.write("settled.json", json.dumps(kept).encode())
+        self._report("settled", kept)
+        return bytes.fromhex(kept["transaction"]), int(kept["gas_used"])
 
-        done = json.loads(self._timed("settled", lambda: self._kept("settled.json", send)))
-        self._report("settled", done)
-        return bytes.fromhex(done["transaction"]), done["gas_used"]
-
-    # Files and times.
-
-    def _kept(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """Return the file, or make it: written beside, synced, then renamed."""
-        path = self._home / name
-        try:
-            if path.exists():
-                return path.read_bytes()
-            data = make()
-            partial = path.with_name(f".{name}.part")
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except OSError as error:
-            raise StorageError(f"{path}: {error.strerror or error}") from error
-        return data
-
-    def _timed(self, stage: str, work: Callable[[], Any]) -> Any:
+    def _timed(self, stage: str, work: Callable[[], _T]) -> _T:
         started = time.perf_counter()
         result = work()
         self._report("time", {"stage": stage, "seconds": time.perf_counter() - started})
         return result
+
+
+def _statement(rules: PoolRules, epoch: RebuiltEpoch, root: bytes, submitter: Account) -> Statement:
+    if not epoch.shares:
+        raise ChainError(f"epoch {epoch.rules.scope.epoch}: nobody has joined the pool, nobody can be paid")
+    statement = Statement(
+        rules.chain_id,
+        rules.pool,
+        epoch.rules.scope.epoch,
+        submitter,
+        root,
+        rules.c,
+        rules.c_e,
+        int(epoch.rewards.trust.sum()),
+        int(epoch.pretrust.sum()),
+        epoch.shares,
+    )
+    statement.check()
+    return statement
+
+
+def _facts(epoch: RebuiltEpoch) -> dict[str, object]:
+    collected = epoch.collected
+    return {
+        "edges": len(collected.edges),
+        "peers": collected.edges.n,
+        "refused": len(collected.refused),
+        "equivocations": len(collected.equivocations),
+    }
 
 
 def _split(raw: bytes) -> list[bytes]:
@@ -297,12 +369,22 @@ def _split(raw: bytes) -> list[bytes]:
 
 
 def _receipts_for(found: Sequence[Difference], epoch: RebuiltEpoch) -> list[bytes]:
-    """Return our receipts of pairs for which a tracker counts fewer blocks than we do."""
-    pairs = {
-        (d.downloader, d.uploader) for d in found if d.ours < d.theirs
-    }  # theirs: the request's, so ours here
-    return [
+    """Return what a tracker needs to see the epoch as we do.
+
+    Where it counts fewer blocks: our receipts. Where it counts a downloader whom we caught in a
+    contradiction: both receipts (in its answer `theirs` are the request's blocks, so ours here).
+    """
+    fewer = {(d.downloader, d.uploader) for d in found if d.ours < d.theirs}
+    more: set[NodeKey] = {d.downloader for d in found if d.ours > d.theirs}
+    missing = [
         raw
         for raw in epoch.collected.receipts
-        if (raw[52:84], raw[84:116]) in pairs  # where a receipt has its two keys
+        if (raw[52:84], raw[84:116]) in fewer  # where a receipt has its two keys
     ]
+    evidence = [
+        receipt.serialize()
+        for proof in epoch.collected.equivocations
+        if proof.first.downloader in more
+        for receipt in proof
+    ]
+    return missing + evidence

@@ -23,6 +23,7 @@ class Log:
     topics: tuple[bytes, ...]
     data: bytes
     block: int
+    transaction: bytes = b""  # hash of the one that it came from, 32 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,15 @@ class Chain(Protocol):
         ------
         ChainError
             If it reverts, with the reason, or is not taken up in time.
+        """
+
+    def calldata(self, transaction: bytes) -> tuple[Account | None, bytes]:
+        """Return to whom a transaction went, and with what data.
+
+        Raises
+        ------
+        ChainError
+            If the chain does not know it.
         """
 
     def logs(self, address: Account, topics: list[bytes | None], since: int = 0) -> list[Log]:

@@ -33,6 +33,7 @@ class Event:
     values: dict[str, Any]
     block: int
     address: Account
+    transaction: bytes  # hash
 
     def __getitem__(self, key: str) -> Any:
         return self.values[key]
@@ -81,6 +82,23 @@ class Contract:
     def calldata(self, name: str, *args: Any) -> bytes:
         """Return selector and arguments."""
         return encode_call(self._functions[name], args)
+
+    def arguments(self, name: str, calldata: bytes) -> list[Any]:
+        """Read the arguments of a call to `name` back.
+
+        Raises
+        ------
+        ChainError
+            If the data is no such call.
+        """
+        entry = self._functions[name]
+        if calldata[:4] != function_selector(entry):
+            raise ChainError(f"{self.artifact.name}: {calldata[:4].hex()} is no call of {name}")
+        try:
+            values = abi_decode([_type(i) for i in entry["inputs"]], calldata[4:])
+        except DecodingError as error:
+            raise ChainError(f"{name}: calldata does not decode: {error}") from error
+        return [_from_abi(i, v) for i, v in zip(entry["inputs"], values)]
 
     def call(self, name: str, *args: Any) -> Any:
         """Call a function without a transaction; several results come as a tuple.
@@ -137,7 +155,7 @@ class Contract:
                 else:
                     value = next(data)
                 values[parameter["name"]] = _from_abi(parameter, value)
-            found.append(Event(entry["name"], values, log.block, log.address))
+            found.append(Event(entry["name"], values, log.block, log.address, log.transaction))
         return found
 
 

@@ -54,7 +54,7 @@ class _State:
             self.env.evm.patch.timestamp = start
         self.chain_id = chain_id
         self.logs: list[Log] = []
-        self.count = 0
+        self.calldata: dict[bytes, tuple[Account | None, bytes]] = {}
 
 
 class EmbeddedChain:
@@ -121,7 +121,6 @@ class EmbeddedChain:
     def transact(self, to: Account | None, data: bytes) -> TxReceipt:
         """Send a transaction in a block of its own."""
         state = self._state
-        state.count += 1
         patch = state.env.evm.patch
         patch.timestamp += _BLOCK_SECONDS
         patch.block_number += 1
@@ -134,18 +133,26 @@ class EmbeddedChain:
         gas = transaction_gas(data, int(result.get_gas_used()), create=to is None)
         if gas > TRANSACTION_CAP:
             raise ChainError(f"transaction of {gas} gas, at most {TRANSACTION_CAP} (EIP-7825)")
+        name = keccak256(len(state.calldata).to_bytes(8, "big") + data)
+        state.calldata[name] = to, data
         logs = tuple(
             Log(
                 Account(address),
                 tuple(t.to_bytes(32, "big") for t in topics),
                 bytes(body),
                 patch.block_number,
+                name,
             )
             for _, address, topics, body in sorted(result.get_raw_log_entries())
         )
         state.logs += logs
-        name = keccak256(state.count.to_bytes(8, "big") + data)
         return TxReceipt(name, int(patch.block_number), gas, logs, created)
+
+    def calldata(self, transaction: bytes) -> tuple[Account | None, bytes]:
+        """Return to whom a transaction went, and with what data."""
+        if transaction not in self._state.calldata:
+            raise ChainError(f"no transaction 0x{transaction.hex()}")
+        return self._state.calldata[transaction]
 
     def logs(self, address: Account, topics: list[bytes | None], since: int = 0) -> list[Log]:
         """Return matching events, oldest first."""

@@ -119,6 +119,15 @@ class RpcChain:
         raw = self._wallet.sign(fields)
         return self._wait(self._send(raw))
 
+    def calldata(self, transaction: bytes) -> tuple[Account | None, bytes]:
+        """Return to whom a transaction went, and with what data."""
+        try:
+            found = self._read(lambda: self._web3.eth.get_transaction(cast(Any, transaction)))
+        except _NotThere:
+            raise ChainError(f"node {self._url}: no transaction 0x{transaction.hex()}") from None
+        to = found.get("to")
+        return Account(bytes.fromhex(to[2:])) if to else None, bytes(found["input"])
+
     def logs(self, address: Account, topics: list[bytes | None], since: int = 0) -> list[Log]:
         """Return matching events, oldest first; in spans of blocks if the node refuses all at once."""
         newest = self.block_number()
@@ -245,4 +254,5 @@ def _log(entry: Any) -> Log:
         tuple(bytes(topic) for topic in entry["topics"]),
         bytes(entry["data"]),
         int(entry["blockNumber"]),
+        bytes(entry["transactionHash"]),
     )

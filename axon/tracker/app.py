@@ -266,7 +266,13 @@ class App:
 
     @staticmethod
     def _held(intake: Intake, chain: int | None, pool: Account, epoch: Epoch) -> list[bytes]:
-        return [r.serialize() for r in intake.log.latest(chain_id=chain, pool=pool, epoch=epoch)]
+        held = [r.serialize() for r in intake.log.latest(chain_id=chain, pool=pool, epoch=epoch)]
+        # Contradictions too: an aggregator that knew one half only would count what we do not.
+        for proof in intake.log.equivocations():
+            scope = proof.first.scope
+            if (scope.pool, scope.epoch) == (pool, epoch) and chain in (None, scope.chain_id):
+                held += [proof.first.serialize(), proof.second.serialize()]
+        return held
 
     async def _account(self, path: bytes) -> bytes:
         if self.accounts is None:
