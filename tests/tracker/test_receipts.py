@@ -145,9 +145,10 @@ def test_equivocation_is_refused_and_kept_as_evidence(running: Running, tmp_path
     with tracker("--data", str(tmp_path)) as it:
         assert submit(it, receipt(blocks=10), receipt(C, B, blocks=7)) == [Verdict("stored")] * 2
         assert submit(it, receipt(blocks=12)) == [rejected(Reject.EQUIVOCATION)]
-        # The downloader's row is dropped, nobody else's.
+        # The downloader's row is dropped, nobody else's; the contradiction itself comes at the end.
         body = it.get(f"/epochs/0x{POOL.hex()}/0/receipts")[1]
-        assert Receipt.parse(body).downloader == C.public
+        held = [Receipt.parse(body[k : k + RECEIPT_SIZE]) for k in range(0, len(body), RECEIPT_SIZE)]
+        assert [r.downloader for r in held] == [C.public, A.public, A.public]
     log = ReceiptLog(tmp_path / "receipts.sqlite")
     (proof,) = log.equivocations()
     log.close()
