@@ -17,9 +17,10 @@ from typing import Any, Literal, NoReturn
 from axon import __version__
 from axon.errors import ConfigError
 
-__all__ = ["Address", "Config", "parse_address", "parse_config", "parse_rate", "parse_size"]
+__all__ = ["DEFAULT_LISTEN", "Address", "Config", "parse_address", "parse_config", "parse_rate", "parse_size"]
 
 Address = tuple[str, int]  # host or IP literal without brackets, port
+DEFAULT_LISTEN = (("::", 6881), ("0.0.0.0", 6881))
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 
 
@@ -37,7 +38,7 @@ class Config:
     verbose: bool = False
     # who to talk to
     peer: tuple[Address, ...] = ()
-    listen: tuple[Address, ...] = (("::", 6881), ("0.0.0.0", 6881))
+    listen: tuple[Address, ...] = DEFAULT_LISTEN
     announce: tuple[str, ...] = ()
     no_trackers: bool = False
     no_pex: bool = False

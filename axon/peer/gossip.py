@@ -13,6 +13,7 @@ from axon.bt.metadata import MetadataMessage, MetadataType, MetadataUpload
 from axon.bt.peer_id import client_name
 from axon.bt.pex import PexAddress, PexFlags, PexReceiver, PexSender
 from axon.bt.receipt_ext import EXTENSION
+from axon.bt.receipt_ext import State as ReceiptState
 from axon.peer import ledger
 from axon.peer.peerbook import Source
 
@@ -117,6 +118,12 @@ class Gossip:
     def signs_receipts(self) -> bool:
         """Does the peer acknowledge what it gets?"""
         return self.receipts is not None and self.receipts.taken is not None
+
+    @property
+    def has_unsigned(self) -> bool:
+        """Are there verified pieces of the peer's that we have not acknowledged, and may?"""
+        link = self.receipts
+        return link is not None and bool(link.pending) and link.channel.state is not ReceiptState.PLAIN
 
     @property
     def owes_receipts(self) -> bool:

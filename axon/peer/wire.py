@@ -7,6 +7,7 @@ there is something that the reader could not send at once: blocks that the peer
 asked for, or bytes that did not fit into the socket.
 """
 
+import contextlib
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -109,6 +110,16 @@ class Link:
     def busy(self) -> bool:
         """Are there bytes that the socket has not taken yet?"""
         return bool(self._rest) or self.conn.has_data_to_send
+
+    @property
+    def closed(self) -> bool:
+        """Is the connection over, or about to be?"""
+        return self.closed_because is not None or self.sock.fileno() < 0
+
+    def end(self) -> None:
+        """Send no more, but listen until the peer hangs up."""
+        with contextlib.suppress(OSError):  # it is gone already
+            self.sock.shutdown(socket.SHUT_WR)
 
     def close(self, because: str) -> None:
         """Hang up soon; the first reason stays."""
