@@ -93,15 +93,15 @@ class Bitfield:
         self.count -= 1
         return True
 
-    def update(self, other: "Bitfield") -> list[int]:
-        """Put all of another set of the same size in; the pieces that were not there."""
-        new = int.from_bytes(other._bits, "big") & ~int.from_bytes(self._bits, "big")
+    def update(self, other: "Bitfield") -> "Bitfield":
+        """Put all of another set of the same size in; the set of those that were not there."""
+        old, new = int.from_bytes(self._bits, "big"), int.from_bytes(other._bits, "big")
         gained = Bitfield(self.size)
-        gained._bits[:] = new.to_bytes(len(self._bits), "big")
-        pieces = list(gained)
-        for index in pieces:
-            self.add(index)
-        return pieces
+        gained._bits[:] = (new & ~old).to_bytes(len(self._bits), "big")
+        gained.count = (new & ~old).bit_count()
+        self._bits[:] = (new | old).to_bytes(len(self._bits), "big")
+        self.count += gained.count
+        return gained
 
     def offers(self, mine: "Bitfield") -> bool:
         """Is there a piece here that `mine` lacks?"""

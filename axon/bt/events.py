@@ -82,7 +82,7 @@ class PeerLost:
 
 @dataclass(frozen=True, slots=True)
 class PeerHasSet:
-    """The peer told its whole have-set at once: look at `peer_have`."""
+    """The peer told its whole have-set at once, first or again: look at `peer_have`."""
 
 
 class Block(NamedTuple):

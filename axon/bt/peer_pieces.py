@@ -61,8 +61,8 @@ class PeerPieces:
         else:
             self.have = self._read(whole, self.num_pieces)
 
-    def update(self, whole: memoryview | bool) -> list[int]:
-        """Take a bitfield or have-all (True) that came late; the pieces new in it.
+    def update(self, whole: memoryview | bool) -> Bitfield:
+        """Take a bitfield or have-all (True) that came late; the set of the pieces new in it.
 
         Those missing from it are not lost.
 
@@ -82,7 +82,7 @@ class PeerPieces:
             self._early = both.to_bytes(len(whole), "big")
         elif self._early is not True:
             self._early = bytes(whole)
-        return []
+        return Bitfield(0)
 
     def set_num_pieces(self, num_pieces: int) -> None:
         """Judge what was told before.

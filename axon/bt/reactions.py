@@ -18,6 +18,8 @@ __all__ = ["HANDLERS", "Reactions"]
 
 _MAX_ALLOWED = 64  # allowed-fast pieces remembered; BEP 6 speaks of 10
 _MAX_HASH_REQUESTS = 64  # of the peer's, unanswered
+_MAX_SINGLY = 64  # pieces told one by one of a late have-set: five bytes may bring four million
+_MAX_NAMES = 128  # extensions of the peer; real ones have ten
 _MAX_FLAPS = 240  # choke and interest changes in a minute
 
 
@@ -72,7 +74,11 @@ class Reactions(PeerState):
     def _whole_received(self, whole: memoryview | bool) -> None:
         if self._late:
             self._flap()
-            self._events += [ev.PeerHas(index) for index in self._pieces.update(whole)]
+            gained = self._pieces.update(whole)
+            if gained.count > _MAX_SINGLY:
+                self._events.append(ev.PeerHasSet())
+            else:
+                self._events += [ev.PeerHas(index) for index in gained]
         else:
             self._pieces.tell(whole)
             self._events.append(ev.PeerHasSet())
@@ -164,10 +170,10 @@ class Reactions(PeerState):
 
     def _extended_handshake_received(self, told: ExtendedHandshake) -> None:
         for name, number in told.extensions.items():
-            if number:
-                self.peer_extensions[name] = number
-            else:
+            if not number:
                 self.peer_extensions.pop(name, None)
+            elif name in self.peer_extensions or len(self.peer_extensions) < _MAX_NAMES:
+                self.peer_extensions[name] = number
         self.client = told.client or self.client
         self.peer_port = told.port or self.peer_port
         self.peer_reqq = told.reqq or self.peer_reqq

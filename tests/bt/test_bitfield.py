@@ -48,7 +48,7 @@ def test_offers_means_a_piece_there_and_not_here(a, b):
 def test_update_is_union_and_tells_what_is_new(a, b):
     size = max(a[0], b[0])
     bits = Bitfield(size, a[1])
-    assert bits.update(Bitfield(size, b[1])) == sorted(b[1] - a[1])
+    assert list(bits.update(Bitfield(size, b[1]))) == sorted(b[1] - a[1])
     assert set(bits) == a[1] | b[1] and bits.count == len(a[1] | b[1])
 
 
