@@ -26,6 +26,7 @@ __all__ = ["Address", "Link", "Owner", "tune"]
 Address = tuple[str, int]
 
 _SOCKET_BUFFER = 4 << 20  # bytes
+_UNSENT = 512 << 10  # bytes; two of the largest batches
 _FIRST_BATCH, _LAST_BATCH = 4, 32  # blocks; small while the peer is slow, for a batch holds its memory
 
 
@@ -279,7 +280,12 @@ def tune(sock: socket.socket) -> None:
     sock.setblocking(False)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # The kernel grows the send buffer with the route, and queues no more than this beyond it: a
+            # slow peer that is choked or cancels has not megabytes under way already.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
     except OSError:
         pass  # slower, but it works; or the peer is gone, as the first read will tell
