@@ -22,7 +22,8 @@ for log_rows in (8, 17):
 
 @pytest.mark.slow
 def test_the_estimate_is_near_the_measured_peak() -> None:
-    done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
+    for _ in range(2):  # compiling, in the first process of a fresh checkout, has a peak of its own
+        done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
     small, large = (int(line) for line in done.stdout.split())
     grown = memory.estimate(fibonacci_air(17), OFFCHAIN_100) - memory.estimate(fibonacci_air(8), OFFCHAIN_100)
     assert 0.6 * (large - small) < grown < 2.5 * (large - small)
