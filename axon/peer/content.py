@@ -4,6 +4,7 @@ Opening looks at the resume data and hashes what cannot be trusted; from then on
 pieces come in by `store` (in a disk thread) and `verified` (in the event loop).
 """
 
+import threading
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -57,6 +58,8 @@ class Content:
         self._resume = resume
         self._node = node
         self._dirty = self._syncing = False
+        # Two writers of one file only spin on its lock in the kernel: one writes while the other hashes.
+        self._writing = threading.Lock()
         self._layers = LayerServer(metainfo)
         self.assembly: Assembly[Contributor] = Assembly(metainfo.piece_size, metainfo.piece_length, _BUDGET)
         self.picker: Picker[Contributor] = Picker(
@@ -110,7 +113,8 @@ class Content:
         """
         if not self.metainfo.check_piece(index, data):
             return False
-        self.storage.write_piece(index, data)
+        with self._writing:
+            self.storage.write_piece(index, data)
         return True
 
     def verified(self, index: int) -> None:
