@@ -15,5 +15,5 @@ def test_the_table_names_tests_that_exist() -> None:
         source = (ROOT / path).read_text()
         functions = {node.name for node in ast.walk(ast.parse(source)) if hasattr(node, "name")}
         assert not name or name in functions, f"{path}::{name}"
-    items = {int(number) for number in re.findall(r"^\| (\d+) ", text, re.MULTILINE)}
+    items = {int(number) for number in re.findall(r"^\| (\d+) ", text.partition("## What")[0], re.MULTILINE)}
     assert items == set(range(1, 29))
