@@ -52,5 +52,7 @@ def test_simulate_command_prints_json_and_draws(tmp_path: Path, capsys: pytest.C
 
 
 def test_simulate_refuses_no_seeds(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["simulate", "--seeds", "0"]) == 1
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", "--seeds", "0"])
+    assert ended.value.code == 2
     assert "--seeds" in capsys.readouterr().err

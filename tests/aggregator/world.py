@@ -14,6 +14,7 @@ from pathlib import Path
 from axon.aggregator.chainrules import read_rules
 from axon.aggregator.epoch import EpochJob, Registered, Report
 from axon.aggregator.trackers import TrackerClient
+from axon.bls import BlsSecret
 from axon.bt.inclusion import Inclusion, Verdict, encode_answer
 from axon.chain.artifacts import artifact
 from axon.chain.attestation import Attestation
@@ -72,7 +73,7 @@ def toy_combine(trackers: list[int], signatures: Mapping[int, bytes]) -> Attesta
 class LocalTracker(TrackerClient):
     """A tracker without sockets; tests make it lie by setting its switches."""
 
-    def __init__(self, number: int, home: Path, secret: ToySecret) -> None:
+    def __init__(self, number: int, home: Path, secret: "ToySecret | BlsSecret") -> None:
         super().__init__(f"http://tracker-{number}.test")
         self.log = ReceiptLog(home / "receipts.sqlite", durable=False)
         self.pools = Pools()
@@ -115,9 +116,22 @@ class LocalTracker(TrackerClient):
 class World:
     """One pool whose first epoch is over; `members` have joined it, in this order."""
 
-    def __init__(self, home: Path, members: Sequence[NodeSecret] = SECRETS[:3], quorum: int = 2) -> None:
+    def __init__(
+        self,
+        home: Path,
+        members: Sequence[NodeSecret] = SECRETS[:3],
+        quorum: int = 2,
+        secrets: Sequence[ToySecret | BlsSecret] = TOYS,
+    ) -> None:
         self.home = home
-        self.chain, self.deployment, tokens = _base()
+        self.secrets = secrets
+        self.chain, self.deployment, tokens = _base(isinstance(secrets[0], ToySecret))
+        registry = self.deployment.trackers
+        for secret in secrets:
+            if isinstance(secret, BlsSecret):
+                Contract(self.chain, artifact("trackers"), registry).transact(
+                    "register", secret.public, secret.prove_possession()
+                )
         self.tokens = list(tokens)
         terms = Terms(
             info_hash=TORRENT,
@@ -130,7 +144,7 @@ class World:
             distribution=self.deployment.linear,
             verifier=yes_verifier(self.chain),
             tokens=[TokenTerms(token, 0) for token in self.tokens],
-            trackers=[0, 1, 2],
+            trackers=list(range(len(secrets))),
             fee=100,
             weights=[Weight(SECRETS[0].public, 5)],
         )
@@ -142,7 +156,7 @@ class World:
         for k, secret in enumerate(members):
             self.join(k, secret)
         self.scope = Scope(self.chain.chain_id, self.pool.address, TORRENT, Epoch(0))
-        self.trackers = [LocalTracker(k, home / f"tracker-{k}", TOYS[k]) for k in range(3)]
+        self.trackers = [LocalTracker(k, home / f"tracker-{k}", secret) for k, secret in enumerate(secrets)]
         self.events: list[tuple[str, dict[str, object]]] = []
 
     def member(self, k: int) -> Pool:
@@ -193,14 +207,14 @@ class World:
         options: Options = OFFCHAIN_100,
         pool: Pool | None = None,
     ) -> EpochJob:
-        trackers = [Registered(k, tracker, TOYS[k].public) for k, tracker in enumerate(self.trackers)]
+        trackers = [Registered(k, tracker, self.secrets[k].public) for k, tracker in enumerate(self.trackers)]
         home, at = self.home / name, Epoch(epoch)
         return EpochJob(home, pool or self.pool, at, BLOCKS, trackers, options, report or self.note)
 
 
 @cache
-def _base() -> tuple[EmbeddedChain, Deployment, tuple[Account, Account]]:
+def _base(toy: bool) -> tuple[EmbeddedChain, Deployment, tuple[Account, Account]]:
     chain = EmbeddedChain(EmbeddedAccount.named("publisher"), start=1_700_000_000)
-    deployment = deploy_system(chain, deploy(chain, artifact("mocks/trackers")).address)
+    deployment = deploy_system(chain, deploy(chain, artifact("mocks/trackers")).address if toy else None)
     first, second = (deploy(chain, artifact("mocks/token"), "Test", name).address for name in ("ONE", "TWO"))
     return chain, deployment, (first, second)
