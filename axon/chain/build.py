@@ -21,6 +21,7 @@ SOURCES = (
     "distribution/decaying",
     "distribution/fixed",
     "stark/axr1_100",
+    "stark/axr1_compact_100",
     "mocks/token",
     "mocks/hostile_token",
     "mocks/hostile_distribution",
@@ -28,7 +29,7 @@ SOURCES = (
     "mocks/verifier",
 )
 # Verifiers only fit (EIP-170) when the newer code generator makes them, for size.
-VENOM = frozenset({"stark/axr1_100"})
+VENOM = frozenset({"stark/axr1_100", "stark/axr1_compact_100"})
 
 _ROOT = Path(__file__).resolve().parents[2]
 _MAX_RUNTIME = 24_576  # bytes (EIP-170)

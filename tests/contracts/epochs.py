@@ -8,14 +8,19 @@ from axon.ids import Account, Epoch
 from axon.rewards.air import Statement, attested_columns, log_rows_for, reward_air, reward_trace
 from axon.rewards.edges import Edges
 from axon.rewards.function import rewards
-from axon.stark import ONCHAIN_100, Air, Proof, commit_segment, prove
+from axon.stark import ONCHAIN_100, Air, Options, Proof, commit_segment, prove
 
 SEED = b"a seed for tests"
 POOL, SUBMITTER = Account(b"\x11" * 20), Account(b"\x22" * 20)
 
 
 def prove_epoch(
-    edges: int, peers: int, joined: int, statement: dict[str, Any], seed: int = 1
+    edges: int,
+    peers: int,
+    joined: int,
+    statement: dict[str, Any],
+    seed: int = 1,
+    options: Options = ONCHAIN_100,
 ) -> tuple[Air, Statement, Proof]:
     """An honest random epoch and its proof."""
     rng = np.random.default_rng(seed)
@@ -25,12 +30,12 @@ def prove_epoch(
         rng.integers(0, peers, edges),
         rng.integers(1, 1000, edges),
     )
-    air = reward_air(log_rows_for(len(made), peers, ONCHAIN_100))
+    air = reward_air(log_rows_for(len(made), peers, options))
     pretrust = np.full(peers, (1 << 36) // peers, np.uint64)
     c, c_e = statement.pop("c", 1000), statement.pop("c_e", 1 << 32)
     got = rewards(made, pretrust, c, c_e)
-    trace = reward_trace(made, pretrust, joined, c, c_e, got, air.rows(ONCHAIN_100))
-    root = commit_segment(air, attested_columns(made, pretrust, joined), SEED, ONCHAIN_100)
+    trace = reward_trace(made, pretrust, joined, c, c_e, got, air.rows(options))
+    root = commit_segment(air, attested_columns(made, pretrust, joined), SEED, options)
     said = Statement(
         **{"chain_id": 31_337, "pool": POOL, "epoch": Epoch(0), "submitter": SUBMITTER, **statement},
         root=root,
@@ -40,7 +45,7 @@ def prove_epoch(
         sum_pretrust=int(pretrust.sum()),
         shares=tuple(int(share) for share in got.shares[:joined]),
     )
-    return air, said, prove(air, trace, said.public(), ONCHAIN_100, attested_seed=SEED)
+    return air, said, prove(air, trace, said.public(), options, attested_seed=SEED)
 
 
 def words(statement: Statement) -> list[int]:
