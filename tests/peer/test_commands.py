@@ -19,15 +19,32 @@ def torrent(tmp_path):
     return make_torrent(make_file(tmp_path / "seed", 300_000), tmp_path / "t.torrent")
 
 
+_started = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running():
+    yield
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+
 def start(*arguments):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AXON_")}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "axon.peer", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
     )
+    _started.append(process)
+    return process
 
 
 def end(process, number=signal.SIGTERM):
