@@ -101,10 +101,33 @@ class RpcChain:
 
     def transact(self, to: Account | None, data: bytes) -> TxReceipt:
         """Send a transaction and wait for its block."""
+        return self._transact(to, data, 0)
+
+    def transfer(self, to: Account, amount: int) -> TxReceipt:
+        """Send native coin, wei."""
+        return self._transact(to, b"", amount)
+
+    def gas_price(self) -> int:
+        """Return what a gas may cost now at most, wei."""
+        return self._fees()[1]
+
+    def can_travel(self) -> bool:
+        """Tell whether the node lets time pass at will, as development nodes do."""
+        answer = self._web3.provider.make_request(cast(Any, "evm_increaseTime"), [0])
+        return "error" not in answer
+
+    def travel(self, seconds: int) -> None:
+        """Let time pass, on a development node."""
+        for method, arguments in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
+            answer = self._web3.provider.make_request(cast(Any, method), arguments)
+            if "error" in answer:
+                raise ChainError(f"node {self._url}: {method}: {answer['error']}")
+
+    def _transact(self, to: Account | None, data: bytes, value: int) -> TxReceipt:
         if self._wallet is None:
             raise ChainError("no wallet: give --keystore or --key-file")
         sender = _address(self._wallet.account)
-        fields: dict[str, Any] = {"from": sender, "data": _hex(data), "value": 0}
+        fields: dict[str, Any] = {"from": sender, "data": _hex(data), "value": value}
         if to is not None:
             fields["to"] = _address(to)
         estimate = self._read(lambda: self._web3.eth.estimate_gas(cast(TxParams, fields)))

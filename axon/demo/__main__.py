@@ -1,4 +1,4 @@
-"""`axon demo [FILE] [--peers N] [--out DIR]`: the whole of Axon on loopback, with an EVM in this process."""
+"""`axon demo [FILE] [--peers N] [--out DIR] [--rpc URL]`: the whole of Axon on loopback."""
 
 import argparse
 import json
@@ -7,11 +7,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from axon.errors import AxonError, ConfigError
 
+if TYPE_CHECKING:
+    from axon.demo.chain import DemoChain
+
 __all__ = ["main"]
+
+_OPTIONS = "onchain-100"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,12 +50,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, default=64, metavar="MIB", help="of the random file (default 64)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep proof, plots and logs here")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    node = parser.add_argument_group("a node instead of an EVM in this process")
+    node.add_argument("--rpc", metavar="URL", help="JSON-RPC node")
+    node.add_argument("--key-file", type=Path, metavar="FILE", help="secret key of a funded account")
+    node.add_argument(
+        "--mnemonic", metavar="WORDS", help="its mnemonic (default: the one that development nodes fund)"
+    )
+    node.add_argument(
+        "--epoch-seconds",
+        type=int,
+        metavar="N",
+        help="of an epoch, which must outlast the swarm (default: a day, or 120 where time cannot be moved)",
+    )
     return parser
 
 
 def _run(args: argparse.Namespace) -> None:
     if not 3 <= args.peers <= 32 or not 1 <= args.size <= 4096:
         raise ConfigError("--peers wants 3 to 32, --size 1 to 4096")
+    if args.epoch_seconds is not None and not 10 <= args.epoch_seconds <= 1 << 30:
+        raise ConfigError("--epoch-seconds wants 10 or more")
     if args.file is not None and not args.file.is_file():
         raise ConfigError(f"{args.file}: no such file")
     import trio
@@ -56,11 +77,12 @@ def _run(args: argparse.Namespace) -> None:
 
     from axon.demo.play import play
     from axon.demo.report import as_json, draw, show
-    from axon.stark import ONCHAIN_100
+    from axon.stark import named
 
     console = Console(stderr=args.json, highlight=False)
     if not console.is_terminal:
         console = Console(stderr=args.json, highlight=False, width=112)
+    options = named(_OPTIONS)
     out = args.out or Path(tempfile.mkdtemp(prefix="axon-demo-"))
     out.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, float] = {}
@@ -74,14 +96,14 @@ def _run(args: argparse.Namespace) -> None:
 
     try:
         outcome = trio.run(
-            play, args.file, args.size << 20, args.peers, out, _embedded, _verifier, ONCHAIN_100, stage
+            partial(play, args.file, args.size << 20, args.peers, out, lambda: _chain(args), options, stage)
         )
         outcome.seconds = seconds
-        bits = ONCHAIN_100.security_bits(outcome.settled.epoch.air(ONCHAIN_100))
+        bits = options.security_bits(outcome.settled.epoch.air(options))
         if args.json:
             print(json.dumps(as_json(outcome, bits), indent=1))
         else:
-            show(console, outcome, ONCHAIN_100, bits)
+            show(console, outcome, options, bits)
         if args.out is not None:
             draw(outcome, out / "rewards.png")
             console.print(f"Proof, plot, receipts and logs are in {out}.")
@@ -90,18 +112,16 @@ def _run(args: argparse.Namespace) -> None:
             shutil.rmtree(out, ignore_errors=True)
 
 
-def _embedded():  # type: ignore[no-untyped-def]
+def _chain(args: argparse.Namespace) -> "DemoChain":
+    if args.rpc:
+        from axon.demo.node import node_demo_chain
+
+        return node_demo_chain(args.rpc, args.key_file, args.mnemonic, args.epoch_seconds)
     from axon.chain.embedded import EmbeddedAccount, EmbeddedChain
     from axon.demo.chain import DemoChain
 
     chain = EmbeddedChain(EmbeddedAccount.named("publisher"), start=int(time.time()))
     return DemoChain(chain, EmbeddedAccount.named, chain.travel)
-
-
-def _verifier(demo):  # type: ignore[no-untyped-def]
-    from axon.chain.deploy import deploy_reward_verifier
-
-    return deploy_reward_verifier(demo.chain)
 
 
 if __name__ == "__main__":

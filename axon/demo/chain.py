@@ -13,12 +13,19 @@ from axon.chain.pool import Pool, Terms, TokenTerms, Weight, create_pool
 from axon.ids import Account, InfoHash, NodeKey
 from axon.keys import NodeSecret
 from axon.receipts import sign_binding
+from axon.stark import Options
 
-__all__ = ["DAY", "DemoChain", "Gas", "Token"]
+__all__ = ["DAY", "DemoChain", "Gas", "Token", "deploy_verifier"]
 
 DAY = 86_400
 _STAKE = 10**21  # base units: a thousand tokens
 _EPOCHS = 10
+_PRINTED = {"onchain-100": "100", "compact-100": "compact_100"}
+
+
+def deploy_verifier(chain: Chain, options: Options) -> Account:
+    """Deploy the contract that was printed for AXR-1 under these options (docs/verifier.md)."""
+    return deploy(chain, artifact(f"stark/axr1_{_PRINTED[options.name]}")).address
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +58,22 @@ class DemoChain:
         Gives the wallet of a name.
     travel : callable
         Lets so many seconds pass on the chain.
+    epoch_length : int
+        Seconds.
     """
 
-    def __init__(self, chain: Chain, wallets: Callable[[str], Wallet], travel: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        wallets: Callable[[str], Wallet],
+        travel: Callable[[int], None],
+        epoch_length: int = DAY,
+    ) -> None:
         self.chain = chain
         self.wallets = wallets
         self.gas = Gas()
         self._travel = travel
+        self._epoch_length = epoch_length
         self.system: Deployment = deploy_system(chain)
         self.tokens = [self._token("Axon", "AXN"), self._token("Dollar", "USD")]
         self.tracker_ids: list[int] = []
@@ -78,14 +94,14 @@ class DemoChain:
     def open_pool(
         self, info_hash: InfoHash, blocks: int, weights: Mapping[NodeKey, int], verifier: Account
     ) -> Pool:
-        """Open a pool of two tokens for ten days, one epoch a day, and stake both."""
+        """Open a pool of two tokens for ten epochs, and stake both."""
         axon, dollar = self.tokens
         terms = Terms(
             info_hash=info_hash,
             start=min(self.chain.now(), int(time.time())),  # trackers go by the wall clock
-            epoch_length=DAY,
+            epoch_length=self._epoch_length,
             epochs=_EPOCHS,
-            claim_window=3 * DAY,
+            claim_window=max(3 * self._epoch_length, 3600),
             quorum=len(self.tracker_ids) // 2 + 1,
             c=blocks,
             distribution=self.system.linear,
@@ -113,13 +129,19 @@ class DemoChain:
         return self.pool.using(self.chain.using(wallet)).join(secret.public, binding)
 
     def end_epoch(self) -> None:
-        """Let the running epoch end."""
-        self._travel(DAY)
+        """Let the first epoch end."""
+        assert self.pool is not None
+        left = self.pool.terms().start + self._epoch_length - self.chain.now()
+        if left > 0:
+            self._travel(left)
 
     def claim(self, name: str, index: int, epochs: Sequence[int]) -> None:
         """Claim what a peer earned, as that peer."""
         assert self.pool is not None
-        for receipt in self.pool.using(self.chain.using(self.wallets(name))).claim(index, epochs):
+        pool = self.pool.using(self.chain.using(self.wallets(name)))
+        for receipt in pool.claim(
+            index, [epoch for epoch in epochs if epoch in pool.claimable_epochs(index)]
+        ):
             self.gas.note("claim", receipt.gas_used)
 
     def balance(self, token: Token, name: str) -> int:

@@ -13,10 +13,10 @@ from axon.aggregator.trackers import TrackerClient
 from axon.bls import BlsSecret
 from axon.chain.pool import Pool
 from axon.demo.cast import cast
-from axon.demo.chain import DemoChain
+from axon.demo.chain import DemoChain, deploy_verifier
 from axon.demo.liars import fake_receipts, hand_in
 from axon.demo.swarm import Node, Torrent, make_file, make_torrent, run_swarm, running_trackers
-from axon.ids import Account, Epoch
+from axon.ids import Epoch
 from axon.receipts import Scope
 from axon.stark import Options
 
@@ -64,7 +64,6 @@ async def play(
     peers: int,
     out: Path,
     make_chain: Callable[[], DemoChain],
-    make_verifier: Callable[[DemoChain], Account],
     options: Options,
     stage: Stage,
 ) -> Outcome:
@@ -74,8 +73,8 @@ async def play(
     ----------
     file : Path or None
         What to host; None makes a file of `size` random bytes.
-    make_chain, make_verifier : callables
-        Block; called in a thread or here.
+    make_chain : callable
+        Connects and deploys; blocks.
     stage : callable
         Runs one stage, given its title and a coroutine function that returns a line about it.
     """
@@ -97,7 +96,7 @@ async def play(
 
     async def chain() -> str:
         acts.chain = make_chain()
-        return acts.deploy(make_verifier)
+        return acts.deploy(options)
 
     async def join() -> str:
         return acts.join()
@@ -178,14 +177,14 @@ class _Acts:
         self._homes = tracker_homes
         self._keys: list[BlsSecret] = []
 
-    def deploy(self, make_verifier: Callable[[DemoChain], Account]) -> str:
+    def deploy(self, options: Options) -> str:
         assert self.chain is not None and self.torrent is not None
         for home in self._homes:
             home.mkdir(parents=True, exist_ok=True)
         self._keys = [BlsSecret.load_or_create(home / "bls.key") for home in self._homes]
         self.chain.register_trackers(self._keys)
         weights = {node.secret.public: node.role.weight for node in self.everyone if node.role.weight}
-        verifier = make_verifier(self.chain)
+        verifier = deploy_verifier(self.chain.chain, options)
         self.pool = self.chain.open_pool(self.torrent.info_hash, self.torrent.blocks, weights, verifier)
         tokens = " and ".join(token.symbol for token in self.chain.tokens)
         address = self.pool.address.hex()[:10]
