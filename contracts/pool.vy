@@ -107,16 +107,10 @@ event Budgeted:
 
 
 event Claimed:
-    index: indexed(uint256)
     account: indexed(address)
     epoch: indexed(uint256)
-    share: uint256
-
-
-event Paid:
-    account: indexed(address)
-    token: indexed(address)
-    amount: uint256
+    index: uint256
+    share: uint256  # what it paid are the tokens' own Transfer events
 
 
 event Credited:
@@ -353,7 +347,7 @@ def claim(index: uint256, claims: DynArray[Claim, MAX_CLAIMS]):
             budget: uint256 = self._budgets[c.epoch][t]
             # Differences of rounded running sums add up to the rounded whole: no dust is left.
             amounts[t] += (budget * (before + share) >> SHARE_BITS) - (budget * before >> SHARE_BITS)
-        log Claimed(index=index, account=account, epoch=c.epoch, share=share)
+        log Claimed(account=account, epoch=c.epoch, index=index, share=share)
     for t: uint256 in range(tokens, bound=MAX_TOKENS):
         if amounts[t] > 0:
             self._pay(account, t, amounts[t])
@@ -670,9 +664,7 @@ def _pay(account: address, number: uint256, amount: uint256):
     assert msg.gas >= TRANSFER_GAS_LEFT, "pool: not enough gas"
     token: address = self._terms.tokens[number].token
     self._reserved[number] -= amount
-    if self._send(token, account, amount):
-        log Paid(account=account, token=token, amount=amount)
-    else:
+    if not self._send(token, account, amount):
         self._reserved[number] += amount
         self._credit[account][number] += amount
         log Credited(account=account, token=token, amount=amount)

@@ -28,8 +28,9 @@ SOURCES = (
     "mocks/trackers",
     "mocks/verifier",
 )
-# Verifiers only fit (EIP-170) when the newer code generator makes them, for size.
-VENOM = frozenset({"stark/axr1_100", "stark/axr1_compact_100"})
+# What the newer code generator makes: verifiers, which fit (EIP-170) only so and for size; the pool, for gas.
+VERIFIERS = frozenset({"stark/axr1_100", "stark/axr1_compact_100"})
+VENOM = VERIFIERS | {"pool"}
 
 _ROOT = Path(__file__).resolve().parents[2]
 _MAX_RUNTIME = 24_576  # bytes (EIP-170)
@@ -64,7 +65,7 @@ def compile_contract(name: str, venom: bool | None = None) -> dict[str, object]:
         output_formats=["abi", "bytecode", "bytecode_runtime"],
         settings=Settings(
             evm_version="prague",
-            optimize=OptimizationLevel.CODESIZE if name in VENOM else OptimizationLevel.GAS,
+            optimize=OptimizationLevel.CODESIZE if name in VERIFIERS else OptimizationLevel.GAS,
             experimental_codegen=name in VENOM if venom is None else venom,
         ),
     )

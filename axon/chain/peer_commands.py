@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from axon.chain.artifacts import artifact
 from axon.chain.chain import Chain
 from axon.chain.commands import _torrent, report
 from axon.chain.connect import add_connection, connect, load_deployment
+from axon.chain.contract import Contract
 from axon.chain.pool import Pool, pools_of
 from axon.errors import AxonError, ConfigError
-from axon.ids import format_account, parse_account
+from axon.ids import Account, format_account, parse_account
 from axon.keys import NodeSecret
 from axon.receipts import sign_binding
 
@@ -98,11 +100,19 @@ def _claim(args: argparse.Namespace, chain: Chain) -> dict[str, Any]:
         epochs |= set(due)
         for receipt in pool.claim(index, due):
             for event in pool.contract.decode(receipt.logs):
-                if event.name in ("Paid", "Credited"):
-                    book = paid if event.name == "Paid" else credited
-                    token = format_account(event["token"])
-                    book[token] = book.get(token, 0) + event["amount"]
+                if event.name == "Credited":
+                    _add(credited, event["token"], event["amount"])
+            for terms in pool.terms().tokens:
+                token = Contract(chain, artifact("mocks/token"), terms.token)  # any ERC-20's events
+                for event in token.decode(receipt.logs):
+                    if event.name == "Transfer" and event["sender"] == pool.address:
+                        _add(paid, terms.token, event["amount"])
     return {"epochs": sorted(epochs), "paid": paid, "credited": credited}
+
+
+def _add(book: dict[str, int], token: Account, amount: int) -> None:
+    name = format_account(token)
+    book[name] = book.get(name, 0) + amount
 
 
 if __name__ == "__main__":
