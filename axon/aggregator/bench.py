@@ -27,7 +27,7 @@ CASES: Final[tuple[Case, ...]] = (
     {"case": "epoch", "edges": 6_000, "peers": 500, "options": "onchain-100"},
     {"case": "epoch", "edges": 6_000, "peers": 500, "options": "onchain-128"},
     {"case": "epoch", "edges": 100_000, "peers": 5_000, "options": "offchain-100"},
-    {"case": "epoch", "edges": 1_000_000, "peers": 30_000, "options": "offchain-100"},
+    {"case": "epoch", "edges": 1_000_000, "peers": 15_000, "options": "offchain-100"},
     {"case": "receipts", "receipts": 1_000_000, "peers": 10_000, "processes": 2},
 )
 QUICK: Final[tuple[Case, ...]] = (
