@@ -15,12 +15,12 @@ import numpy as np
 
 from axon.errors import ReceiptError
 from axon.ids import Account, NodeKey
-from axon.receipts import Equivocation, Receipt, Reject, Scope, check_binding, conflict
+from axon.receipts import RECEIPT_SIZE, Equivocation, Receipt, Reject, Scope, check_binding, conflict
 from axon.rewards.edges import Edges
 
 __all__ = ["Collected", "Joined", "Refused", "collect"]
 
-_LEDGER_BYTES = 116  # chain, pool, info-hash, epoch, downloader, uploader: the head of a receipt
+_PARTIES = slice(52, 116)  # downloader and uploader: the ledger, within one scope
 _SLACK = 50  # end-game duplicates: at most one block in 50 beyond the torrent (2 %)
 _CHUNK = 2000  # receipts to a job of a worker process: about 0.3 s
 _PARALLEL_FROM = 4 * _CHUNK  # fewer are checked faster than processes start
@@ -84,11 +84,10 @@ def collect(
         Worker processes for signatures, when there are many.
     """
     refused: list[Refused] = []
-    candidates = _merge(sources, scope, refused)
-    signed = _signed(candidates, refused, processes)
-    evidence = [proof for receipts in signed for proof in _contradictions(receipts)]
+    signed = _signed(_merge(sources, scope, refused), refused, processes)
+    evidence = [proof for known in signed.values() if len(known) > 1 for proof in _contradictions(known)]
     guilty = {proof.first.downloader for proof in evidence}
-    latest = [max(receipts, key=lambda receipt: receipt.sequence) for receipts in signed]
+    latest = [known[0] if len(known) == 1 else max(known, key=_sequence) for known in signed.values()]
     rows = _rows(latest, guilty, torrent_blocks, refused)
 
     keys = [_bound(entry, scope) for entry in joined]
@@ -96,13 +95,13 @@ def collect(
     for number, key in enumerate(keys):
         if key is not None:
             index.setdefault(key, number)  # a key bound twice is paid once
-    others = sorted({party for r in rows for party in (r.downloader, r.uploader)} - index.keys())
+    others = sorted({party for raw in rows for party in (_downloader(raw), _uploader(raw))} - index.keys())
     index |= {key: len(joined) + k for k, key in enumerate(others)}
     edges = Edges.canonical(
         max(1, len(joined) + len(others)),
-        np.array([index[r.downloader] for r in rows], np.int64),
-        np.array([index[r.uploader] for r in rows], np.int64),
-        np.array([r.blocks for r in rows], np.int64),
+        np.fromiter((index[_downloader(raw)] for raw in rows), np.int64, len(rows)),
+        np.fromiter((index[_uploader(raw)] for raw in rows), np.int64, len(rows)),
+        np.fromiter((_blocks(raw) for raw in rows), np.int64, len(rows)),
     )
     return Collected(
         edges,
@@ -111,8 +110,27 @@ def collect(
         tuple(entry.account for entry in joined),
         tuple(refused),
         tuple(evidence),
-        tuple(r.serialize() for r in rows),
+        tuple(rows),
     )
+
+
+# Receipts stay raw, for a million of them as objects would take gigabytes: where their fields are.
+
+
+def _downloader(raw: bytes) -> NodeKey:
+    return NodeKey(raw[52:84])
+
+
+def _uploader(raw: bytes) -> NodeKey:
+    return NodeKey(raw[84:116])
+
+
+def _blocks(raw: bytes) -> int:
+    return int.from_bytes(raw[120:128], "big")
+
+
+def _sequence(raw: bytes) -> int:
+    return int.from_bytes(raw[128:132], "big")
 
 
 def _bound(entry: Joined, scope: Scope) -> NodeKey | None:
@@ -123,9 +141,11 @@ def _bound(entry: Joined, scope: Scope) -> NodeKey | None:
     return entry.key if fine else None
 
 
-def _merge(sources: Iterable[Iterable[bytes]], scope: Scope, refused: list[Refused]) -> list[list[Receipt]]:
-    """Return, for each ledger in order, the different receipts that the sources hold of it."""
-    candidates: dict[bytes, list[Receipt]] = {}
+def _merge(
+    sources: Iterable[Iterable[bytes]], scope: Scope, refused: list[Refused]
+) -> dict[bytes, list[bytes]]:
+    """Return, for each pair of keys in order, the different receipts that the sources hold of it."""
+    candidates: dict[bytes, list[bytes]] = {}
     for source in sources:
         for raw in source:
             try:
@@ -136,61 +156,71 @@ def _merge(sources: Iterable[Iterable[bytes]], scope: Scope, refused: list[Refus
             if receipt.scope != scope:
                 refused.append(Refused(raw, Reject.SCOPE, f"about {_describe(receipt.scope)}"))
                 continue
-            known = candidates.setdefault(raw[:_LEDGER_BYTES], [])
-            if receipt not in known:
-                known.append(receipt)
-    return [candidates[ledger] for ledger in sorted(candidates)]
+            known = candidates.setdefault(raw[_PARTIES], [])
+            if raw not in known:
+                known.append(raw)
+    return {parties: candidates[parties] for parties in sorted(candidates)}
 
 
-def _signed(candidates: list[list[Receipt]], refused: list[Refused], processes: int) -> list[list[Receipt]]:
-    """Keep, for each ledger, what its downloader really signed: a forgery never displaces it."""
-    receipts = [receipt for known in candidates for receipt in known]
+def _signed(
+    candidates: dict[bytes, list[bytes]], refused: list[Refused], processes: int
+) -> dict[bytes, list[bytes]]:
+    """Keep, for each pair of keys, what the downloader really signed: a forgery never displaces it."""
+    receipts = [raw for known in candidates.values() for raw in known]
+    chunks = (b"".join(receipts[k : k + _CHUNK]) for k in range(0, len(receipts), _CHUNK))
     if len(receipts) < _PARALLEL_FROM or processes < 2:
-        flags = _check_signatures(receipts)
+        flags = b"".join(map(_check_signatures, chunks))
     else:
-        chunks = [receipts[k : k + _CHUNK] for k in range(0, len(receipts), _CHUNK)]
         with ProcessPoolExecutor(processes) as pool:
-            flags = [flag for part in pool.map(_check_signatures, chunks) for flag in part]
-    for receipt, fine in zip(receipts, flags, strict=True):
-        if not fine:
-            refused.append(Refused(receipt.serialize(), Reject.SIGNATURE, "signature does not verify"))
+            flags = b"".join(pool.map(_check_signatures, chunks))
+    if all(flags):
+        return candidates
+    refused += [
+        Refused(raw, Reject.SIGNATURE, "signature does not verify")
+        for raw, fine in zip(receipts, flags, strict=True)
+        if not fine
+    ]
     verdict = iter(flags)
-    kept = [[receipt for receipt in known if next(verdict)] for known in candidates]
-    return [known for known in kept if known]
+    kept = {parties: [raw for raw in known if next(verdict)] for parties, known in candidates.items()}
+    return {parties: known for parties, known in kept.items() if known}
 
 
-def _contradictions(receipts: Sequence[Receipt]) -> list[Equivocation]:
+def _contradictions(known: Sequence[bytes]) -> list[Equivocation]:
     """Return the contradictions between neighbours in sequence; all of one ledger, all signed."""
+    receipts = [Receipt.parse(raw) for raw in known]
     ordered = sorted(receipts, key=lambda receipt: (receipt.sequence, receipt.blocks))
     return [Equivocation(a, b) for a, b in pairwise(ordered) if conflict(a, b)]
 
 
-def _check_signatures(receipts: Sequence[Receipt]) -> list[bool]:
-    return [receipt.verifies() for receipt in receipts]
+def _check_signatures(chunk: bytes) -> bytes:
+    """Return a byte for each receipt: 1 if its signature is good."""
+    return bytes(
+        Receipt.parse(chunk[k : k + RECEIPT_SIZE]).verifies() for k in range(0, len(chunk), RECEIPT_SIZE)
+    )
 
 
 def _rows(
-    receipts: Sequence[Receipt], guilty: set[NodeKey], torrent_blocks: int, refused: list[Refused]
-) -> list[Receipt]:
+    receipts: Sequence[bytes], guilty: set[NodeKey], torrent_blocks: int, refused: list[Refused]
+) -> list[bytes]:
     """Drop the rows of those who equivocated or acknowledged more than the torrent holds."""
     total: dict[NodeKey, int] = {}
-    for receipt in receipts:
-        if receipt.downloader != receipt.uploader:
-            total[receipt.downloader] = total.get(receipt.downloader, 0) + receipt.blocks
+    for raw in receipts:
+        downloader = _downloader(raw)
+        if downloader != _uploader(raw):
+            total[downloader] = total.get(downloader, 0) + _blocks(raw)
     most = torrent_blocks + torrent_blocks // _SLACK
     kept = []
-    for receipt in receipts:
-        if receipt.downloader == receipt.uploader:
-            refused.append(Refused(receipt.serialize(), Reject.PARTY, "downloader and uploader are one key"))
-        elif receipt.downloader in guilty:
-            refused.append(
-                Refused(receipt.serialize(), Reject.EQUIVOCATION, "downloader signed a contradiction")
-            )
-        elif total[receipt.downloader] > most:
-            detail = f"{total[receipt.downloader]} blocks acknowledged, the torrent has {torrent_blocks}"
-            refused.append(Refused(receipt.serialize(), Reject.SET_RULE, detail))
+    for raw in receipts:
+        downloader = _downloader(raw)
+        if downloader == _uploader(raw):
+            refused.append(Refused(raw, Reject.PARTY, "downloader and uploader are one key"))
+        elif downloader in guilty:
+            refused.append(Refused(raw, Reject.EQUIVOCATION, "downloader signed a contradiction"))
+        elif total[downloader] > most:
+            detail = f"{total[downloader]} blocks acknowledged, the torrent has {torrent_blocks}"
+            refused.append(Refused(raw, Reject.SET_RULE, detail))
         else:
-            kept.append(receipt)
+            kept.append(raw)
     return kept
 
 
