@@ -11,10 +11,11 @@ from collections.abc import Callable, Hashable
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
-__all__ = ["BLOCK_SIZE", "Assembly", "PieceBuffer"]
+from axon.bt.messages import BLOCK_SIZE
+from axon.bt.open_piece import BLOCK_SHIFT
 
-BLOCK_SIZE = 16 * 1024  # bytes
-_SHIFT = 14  # log2(BLOCK_SIZE)
+__all__ = ["Assembly", "PieceBuffer"]
+
 _MAX_SUSPECT_BLOCKS = 1 << 17  # digests kept of failed pieces, 2 GiB worth; the oldest go first
 
 Key = TypeVar("Key", bound=Hashable)
@@ -29,7 +30,7 @@ class PieceBuffer(Generic[Key]):
         self.index = index
         self._buffer = buffer
         self.view = memoryview(buffer)[:size]
-        self.missing = (size + BLOCK_SIZE - 1) >> _SHIFT
+        self.missing = (size + BLOCK_SIZE - 1) >> BLOCK_SHIFT
         self.senders: list[Key | None] = [None] * self.missing
 
     def contributors(self) -> dict[Key, frozenset[int]]:
@@ -42,7 +43,7 @@ class PieceBuffer(Generic[Key]):
 
     def block(self, number: int) -> memoryview:
         """Return the bytes of one block."""
-        return self.view[number << _SHIFT : (number + 1) << _SHIFT]
+        return self.view[number << BLOCK_SHIFT : (number + 1) << BLOCK_SHIFT]
 
 
 class Assembly(Generic[Key]):
@@ -88,7 +89,7 @@ class Assembly(Generic[Key]):
         piece = self._pieces.get(index)
         if piece is None:
             piece = self._begin(index)
-        block = begin >> _SHIFT
+        block = begin >> BLOCK_SHIFT
         end, size = begin + len(data), len(piece.view)
         if begin & (BLOCK_SIZE - 1) or not (begin < end == size or end == begin + BLOCK_SIZE < size):
             raise ValueError(f"piece {index}: block of {len(data)} bytes at {begin}")

@@ -3,17 +3,17 @@
 A frame is a 4-byte big-endian length, a 1-byte id and a payload (BEP 3); ids
 13-17 are the fast extension (BEP 6), 9 is the DHT port (BEP 5), 20 carries
 extensions (BEP 10), 21-23 are the hash messages of v2 torrents (BEP 52).
-Finding frames in a stream is `framing.py`'s job; judging whether one is welcome
-is `connection.py`'s. `parse` and `serialize` speak of the payload alone;
-`parse_message` and `to_frame` of the whole.
+`parse` and `serialize` speak of the payload alone; `parse_message` and `to_frame`
+of the whole. Payloads of one form are in `message_forms.py`; finding frames in a
+stream is `framing.py`'s job; judging whether one is welcome is `connection.py`'s.
 """
 
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import ClassVar, Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias, get_args
 
+from axon.bt.message_forms import HASH_RANGE, BlockNamed, Empty, HashRange, Indexed, MessageId
 from axon.errors import RemoteProtocolError
 
 __all__ = [
@@ -51,150 +51,40 @@ MAX_REQUEST = 128 * 1024  # bytes; old clients ask for more than a block, past t
 MAX_HASHES = 8192  # hashes in one `hashes` message (BEP 52 has clients ask for 512 at most)
 KEEP_ALIVE = bytes(4)  # a frame of length 0
 
-_INDEX = struct.Struct(">I")
-_BLOCK = struct.Struct(">III")
 _PIECE = struct.Struct(">II")
 _PORT = struct.Struct(">H")
-_HASHES = struct.Struct(">32sIIII")
 _HEADER = struct.Struct(">IB")
 
 
-class MessageId(IntEnum):
-    """The byte behind the length prefix."""
-
-    CHOKE = 0
-    UNCHOKE = 1
-    INTERESTED = 2
-    NOT_INTERESTED = 3
-    HAVE = 4
-    BITFIELD = 5
-    REQUEST = 6
-    PIECE = 7
-    CANCEL = 8
-    PORT = 9
-    SUGGEST = 13
-    HAVE_ALL = 14
-    HAVE_NONE = 15
-    REJECT = 16
-    ALLOWED_FAST = 17
-    EXTENDED = 20
-    HASH_REQUEST = 21
-    HASHES = 22
-    HASH_REJECT = 23
-
-    @property
-    def words(self) -> str:
-        """Its name, for messages to people."""
-        return self.name.lower().replace("_", " ")
-
-
-@dataclass(frozen=True, slots=True)
-class _Empty:
-    """A message without payload."""
-
-    id: ClassVar[MessageId]
-
-    @classmethod
-    def parse(cls, payload: memoryview) -> Self:
-        if len(payload):
-            raise RemoteProtocolError(f"{cls.id.words}: {len(payload)} bytes, want 0")
-        return cls()
-
-    def serialize(self) -> bytes:
-        return b""
-
-
-@dataclass(frozen=True, slots=True)
-class _Indexed:
-    """A message that names one piece."""
-
-    id: ClassVar[MessageId]
-    index: int
-
-    @classmethod
-    def parse(cls, payload: memoryview) -> Self:
-        if len(payload) != 4:
-            raise RemoteProtocolError(f"{cls.id.words}: {len(payload)} bytes, want 4")
-        return cls(*_INDEX.unpack(payload))
-
-    def serialize(self) -> bytes:
-        return _INDEX.pack(self.index)
-
-
-@dataclass(frozen=True, slots=True)
-class _BlockNamed:
-    """A message that names one block of a piece."""
-
-    id: ClassVar[MessageId]
-    index: int  # piece
-    begin: int  # byte offset in the piece
-    length: int  # bytes
-
-    @classmethod
-    def parse(cls, payload: memoryview) -> Self:
-        if len(payload) != 12:
-            raise RemoteProtocolError(f"{cls.id.words}: {len(payload)} bytes, want 12")
-        return cls(*_BLOCK.unpack(payload))
-
-    def serialize(self) -> bytes:
-        return _BLOCK.pack(self.index, self.begin, self.length)
-
-
-@dataclass(frozen=True, slots=True)
-class _HashRange:
-    """A message that names a run of hashes in one layer of a file's tree (BEP 52)."""
-
-    id: ClassVar[MessageId]
-    pieces_root: bytes  # 32 bytes: which file
-    base_layer: int  # 0 is the layer of 16 KiB leaves
-    index: int  # of the first hash, counted in that layer; a multiple of `length`
-    length: int  # hashes asked for; a power of two >= 2
-    proof_layers: int  # layers of ancestors wanted above
-
-    @classmethod
-    def parse(cls, payload: memoryview) -> Self:
-        if len(payload) != 48:
-            raise RemoteProtocolError(f"{cls.id.words}: {len(payload)} bytes, want 48")
-        return cls(*_HASHES.unpack(payload))
-
-    def serialize(self) -> bytes:
-        return _HASHES.pack(*self.fields)
-
-    @property
-    def fields(self) -> tuple[bytes, int, int, int, int]:
-        """All of it, in the order of the wire."""
-        return self.pieces_root, self.base_layer, self.index, self.length, self.proof_layers
-
-
-class Choke(_Empty):
+class Choke(Empty):
     """No more blocks for you (BEP 3, id 0)."""
 
     __slots__ = ()
     id = MessageId.CHOKE
 
 
-class Unchoke(_Empty):
+class Unchoke(Empty):
     """Ask away (BEP 3, id 1)."""
 
     __slots__ = ()
     id = MessageId.UNCHOKE
 
 
-class Interested(_Empty):
+class Interested(Empty):
     """You have what I want (BEP 3, id 2)."""
 
     __slots__ = ()
     id = MessageId.INTERESTED
 
 
-class NotInterested(_Empty):
+class NotInterested(Empty):
     """You have nothing that I want (BEP 3, id 3)."""
 
     __slots__ = ()
     id = MessageId.NOT_INTERESTED
 
 
-class Have(_Indexed):
+class Have(Indexed):
     """I have verified this piece (BEP 3, id 4)."""
 
     __slots__ = ()
@@ -216,7 +106,7 @@ class BitfieldMessage:
         return self.bits
 
 
-class Request(_BlockNamed):
+class Request(BlockNamed):
     """Send me this block (BEP 3, id 6)."""
 
     __slots__ = ()
@@ -243,7 +133,7 @@ class Piece:
         return _PIECE.pack(self.index, self.begin) + self.data
 
 
-class Cancel(_BlockNamed):
+class Cancel(BlockNamed):
     """I no longer want this block (BEP 3, id 8)."""
 
     __slots__ = ()
@@ -267,35 +157,35 @@ class Port:
         return _PORT.pack(self.port)
 
 
-class Suggest(_Indexed):
+class Suggest(Indexed):
     """This piece is cheap for me to send (BEP 6, id 13)."""
 
     __slots__ = ()
     id = MessageId.SUGGEST
 
 
-class HaveAll(_Empty):
+class HaveAll(Empty):
     """I am a seed (BEP 6, id 14)."""
 
     __slots__ = ()
     id = MessageId.HAVE_ALL
 
 
-class HaveNone(_Empty):
+class HaveNone(Empty):
     """I have no piece (BEP 6, id 15)."""
 
     __slots__ = ()
     id = MessageId.HAVE_NONE
 
 
-class Reject(_BlockNamed):
+class Reject(BlockNamed):
     """You will not get this block that you asked for (BEP 6, id 16)."""
 
     __slots__ = ()
     id = MessageId.REJECT
 
 
-class AllowedFast(_Indexed):
+class AllowedFast(Indexed):
     """You may ask for blocks of this piece while choked (BEP 6, id 17)."""
 
     __slots__ = ()
@@ -320,7 +210,7 @@ class Extended:
         return bytes((self.extension,)) + self.payload
 
 
-class HashRequest(_HashRange):
+class HashRequest(HashRange):
     """Send me hashes of a file's tree (BEP 52, id 21)."""
 
     __slots__ = ()
@@ -344,7 +234,7 @@ class Hashes:
         size = len(payload) - 48
         if size < 0 or size % 32:
             raise RemoteProtocolError(f"hashes: {len(payload)} bytes, want 48 and a multiple of 32")
-        root, layer, index, length, proof = _HASHES.unpack_from(payload)
+        root, layer, index, length, proof = HASH_RANGE.unpack_from(payload)
         return cls(root, layer, index, length, proof, bytes(payload[48:]))
 
     def serialize(self) -> bytes:
@@ -356,7 +246,7 @@ class Hashes:
         return HashRequest(self.pieces_root, self.base_layer, self.index, self.length, self.proof_layers)
 
 
-class HashReject(_HashRange):
+class HashReject(HashRange):
     """You will not get these hashes (BEP 52, id 23)."""
 
     __slots__ = ()
@@ -390,27 +280,7 @@ Message: TypeAlias = (
     | HashReject
 )
 
-_TYPES: tuple[type[Message], ...] = (
-    Choke,
-    Unchoke,
-    Interested,
-    NotInterested,
-    Have,
-    BitfieldMessage,
-    Request,
-    Piece,
-    Cancel,
-    Port,
-    Suggest,
-    HaveAll,
-    HaveNone,
-    Reject,
-    AllowedFast,
-    Extended,
-    HashRequest,
-    Hashes,
-    HashReject,
-)
+_TYPES: tuple[type[Message], ...] = get_args(Message)
 _PARSERS: dict[int, Callable[[memoryview], Message]] = {kind.id: kind.parse for kind in _TYPES}
 
 

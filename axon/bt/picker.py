@@ -5,21 +5,23 @@ Rarest first with random first pieces, strict priority for pieces already begun
 A fast peer gets whole pieces to itself, so that a bad piece has one culprit, a
 receipt one uploader and the disk long runs; slow peers share a piece.
 
-Pure bookkeeping: `assembly.py` holds the bytes. `pick` hands out runs of
-blocks, so the cost a block is a tuple and a dict entry; sets of pieces are
-integers (`availability.py`), so no call ever loops over all pieces.
+Pure bookkeeping: `wantlist.py` says what is missing, `assembly.py` holds the
+bytes. `pick` hands out runs of blocks, so the cost a block is a tuple and a dict
+entry; sets of pieces are integers (`availability.py`), so no call ever loops over
+all pieces.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from random import Random
 from typing import Generic, TypeVar
 
-from axon.bt.availability import Availability, PieceSets
+from axon.bt.availability import Availability
+from axon.bt.messages import BLOCK_SIZE
+from axon.bt.open_piece import BLOCK_SHIFT, OpenPiece, PeerRequests
+from axon.bt.wantlist import WantList
 
 __all__ = ["BLOCK_SIZE", "Picker"]
 
-BLOCK_SIZE = 16 * 1024  # bytes; what everybody asks for (BEP 3)
-_SHIFT = 14  # log2(BLOCK_SIZE)
 _RANDOM_FIRST = 4  # pieces taken at random, so as to have something to trade soon
 _WHOLE_WINDOWS = 4  # a peer that brings a piece within so many windows has it to itself
 _MAX_ASKERS = 3  # end-game: of how many peers at most one block is asked
@@ -31,42 +33,7 @@ Key = TypeVar("Key", bound=Hashable)
 Request = tuple[int, int, int]  # piece, byte offset, bytes
 
 
-class _Peer(Generic[Key]):
-    """What one peer has and was asked for."""
-
-    __slots__ = ("asked", "current", "have", "key", "refused", "refused_until", "single", "suggested")
-
-    def __init__(self, key: Key) -> None:
-        self.key = key
-        self.have = 0
-        self.asked: dict[int, float] = {}  # oldest first: block number -> when
-        self.current: _Open[Key] | None = None  # the piece that it has to itself
-        self.refused = 0  # pieces it has rejected lately, not to be asked of it
-        self.refused_until = 0.0
-        self.suggested = 0  # BEP 6
-        self.single: tuple[_Peer[Key], ...] = (self,)
-
-
-class _Open(Generic[Key]):
-    """A piece that has been begun."""
-
-    __slots__ = ("alone", "askers", "bit", "cursor", "free", "index", "missing", "owner", "size")
-
-    def __init__(self, index: int, bit: int, size: int) -> None:
-        self.index, self.bit, self.size = index, bit, size
-        self.alone = False  # failed once: from one peer at a time, so that a poisoner shows
-        self.reset()
-
-    def reset(self) -> None:
-        blocks = (self.size + BLOCK_SIZE - 1) >> _SHIFT
-        # For each block: None = here, () = free, else those who were asked.
-        self.askers: list[tuple[_Peer[Key], ...] | None] = [()] * blocks
-        self.free = self.missing = blocks
-        self.cursor = 0  # no block below it is free
-        self.owner: _Peer[Key] | None = None
-
-
-class Picker(Generic[Key]):
+class Picker(WantList, Generic[Key]):
     """The state of one torrent's download.
 
     Parameters
@@ -88,8 +55,6 @@ class Picker(Generic[Key]):
         Told the index of a begun piece that is given up to make room (its blocks are lost).
     """
 
-    DEFAULT_PRIORITY = 4
-
     def __init__(
         self,
         num_pieces: int,
@@ -104,39 +69,17 @@ class Picker(Generic[Key]):
     ) -> None:
         if max_open < 1:
             raise ValueError(f"max_open {max_open}, want at least 1")
-        self._sets = PieceSets(num_pieces)
-        self._size = piece_size
+        super().__init__(num_pieces, piece_size, have, priorities or {})
         self._rng = Random(seed)
         self.max_open = max_open
         self.sequential = sequential
         self._on_drop = on_drop
-        self._have = self._sets.parse(have) if have else 0
-        self.num_have = self._have.bit_count()  # pieces verified
-        self._levels = [0] * 8  # pieces of each priority
-        self._levels[self.DEFAULT_PRIORITY] = self._sets.all
-        self._missing = self._sets.all & ~self._have  # and wanted
         self._availability = Availability(self._sets)
-        self._peers: dict[Key, _Peer[Key]] = {}
-        self._open: dict[int, _Open[Key]] = {}
+        self._peers: dict[Key, PeerRequests[Key]] = {}
+        self._open: dict[int, OpenPiece[Key]] = {}
         self._begun = 0  # the open pieces, as a set
         self._partial = 0  # those with free blocks
         self._owned = 0  # those that one peer has to itself
-        self.left = sum(map(piece_size, self._sets.indices(self._missing)))  # bytes not had (BEP 3)
-        self.wanted_left = self.left  # bytes wanted and not had
-        for index, priority in (priorities or {}).items():
-            self.set_priority(index, priority)
-
-    # What we have and want.
-
-    @property
-    def complete(self) -> bool:
-        """Everything that is wanted is here."""
-        return not self._missing
-
-    @property
-    def is_seed(self) -> bool:
-        """Every piece is here."""
-        return self._have == self._sets.all
 
     @property
     def num_open(self) -> int:
@@ -148,14 +91,6 @@ class Picker(Generic[Key]):
         """No wanted block is left that nobody was asked for."""
         return bool(self._missing) and not (self._missing & ~self._begun or self._missing & self._partial)
 
-    def has(self, index: int) -> bool:
-        """Tell whether a piece is verified."""
-        return bool(self._have & self._sets.bit(index))
-
-    def have_bytes(self) -> bytes:
-        """Return our bitfield (BEP 3)."""
-        return self._sets.to_bytes(self._have)
-
     def availability(self, index: int) -> int:
         """Return how many peers have a piece."""
         return self._availability.of(self._sets.bit(index))
@@ -164,31 +99,13 @@ class Picker(Generic[Key]):
         """Return the distributed copies among the peers (without ours)."""
         return self._availability.copies(self._sets.num_pieces)
 
-    def priority(self, index: int) -> int:
-        """Return the priority of a piece, 0 to 7."""
-        bit = self._sets.bit(index)
-        return next(priority for priority, pieces in enumerate(self._levels) if pieces & bit)
-
-    def set_priority(self, index: int, priority: int) -> None:
-        """Change a priority; blocks that are on their way still count."""
-        if not 0 <= priority <= 7:
-            raise ValueError(f"priority {priority}, want 0 to 7")
-        bit = self._sets.bit(index)
-        for level in range(8):
-            self._levels[level] &= ~bit
-        self._levels[priority] |= bit
-        if self._have & bit or bool(priority) == bool(self._missing & bit):
-            return
-        self._missing ^= bit
-        self.wanted_left += self._size(index) if priority else -self._size(index)
-
     # Peers.
 
     def peer_joined(self, key: Key) -> None:
         """A peer came; it has nothing yet. Web seeds are peers too."""
         if key in self._peers:
             raise ValueError(f"peer {key!r} joined twice")
-        self._peers[key] = _Peer(key)
+        self._peers[key] = PeerRequests(key)
 
     def peer_gone(self, key: Key) -> None:
         """A peer left: its pieces no longer count, its requests are free again. Unknown peers are ignored."""
@@ -281,7 +198,7 @@ class Picker(Generic[Key]):
             or its piece is not being downloaded (so it is not to be stored).
         """
         piece, peer = self._open.get(index), self._peers[key]
-        block = begin >> _SHIFT
+        block = begin >> BLOCK_SHIFT
         number = index << _NUMBER | block
         if piece is None or (askers := piece.askers[block]) is None:
             peer.asked.pop(number, None)
@@ -300,7 +217,7 @@ class Picker(Generic[Key]):
     def block_rejected(self, key: Key, index: int, begin: int, now: float) -> None:
         """A peer will not send a block (BEP 6); its piece is not asked of it again for a while."""
         peer = self._peers[key]
-        number = index << _NUMBER | begin >> _SHIFT
+        number = index << _NUMBER | begin >> BLOCK_SHIFT
         if number in peer.asked:
             peer.refused |= self._sets.bit(index)
             peer.refused_until = now + _REFUSED
@@ -323,15 +240,8 @@ class Picker(Generic[Key]):
 
     def piece_verified(self, index: int) -> None:
         """A piece is on disk, and its hash was right."""
-        bit = self._sets.bit(index)
         self._close(index)
-        if not self._have & bit:
-            self._have |= bit
-            self.num_have += 1
-            self.left -= self._size(index)
-        if self._missing & bit:
-            self._missing ^= bit
-            self.wanted_left -= self._size(index)
+        super().piece_verified(index)
 
     def piece_failed(self, index: int) -> None:
         """A whole piece had the wrong hash, or could not be stored: all its blocks are wanted again."""
@@ -344,20 +254,9 @@ class Picker(Generic[Key]):
         piece.alone = True
         self._partial |= piece.bit
 
-    def piece_lost(self, index: int) -> None:
-        """A piece that we had is no longer on disk."""
-        bit = self._sets.bit(index)
-        if self._have & bit:
-            self._have ^= bit
-            self.num_have -= 1
-            self.left += self._size(index)
-            if not self._levels[0] & bit:
-                self._missing |= bit
-                self.wanted_left += self._size(index)
-
     # Inside.
 
-    def _set_have(self, peer: _Peer[Key], have: int) -> None:
+    def _set_have(self, peer: PeerRequests[Key], have: int) -> None:
         self._count_out(peer)
         peer.have = have
         if have and have == self._sets.all:
@@ -365,14 +264,14 @@ class Picker(Generic[Key]):
         else:
             self._availability.add(have)
 
-    def _count_out(self, peer: _Peer[Key]) -> None:
+    def _count_out(self, peer: PeerRequests[Key]) -> None:
         if peer.have and peer.have == self._sets.all:
             self._availability.seeds -= 1
         else:
             self._availability.remove(peer.have)
         peer.have = 0
 
-    def _next_piece(self, peer: _Peer[Key], usable: int, depth: int) -> _Open[Key] | None:
+    def _next_piece(self, peer: PeerRequests[Key], usable: int, depth: int) -> OpenPiece[Key] | None:
         """The piece to take free blocks of: its own, one begun, a new one, or another's, in this order."""
         piece = peer.current
         if piece is not None and piece.free and piece.bit & usable:
@@ -397,7 +296,7 @@ class Picker(Generic[Key]):
             self._owned |= piece.bit
         return piece
 
-    def _choose(self, peer: _Peer[Key], candidates: int) -> int:
+    def _choose(self, peer: PeerRequests[Key], candidates: int) -> int:
         if self.sequential:
             return self._sets.first(candidates)
         if hinted := candidates & peer.suggested:
@@ -406,7 +305,7 @@ class Picker(Generic[Key]):
             candidates = self._availability.rarest(candidates)
         return self._sets.any(candidates, self._rng)
 
-    def _another(self, usable: int) -> _Open[Key] | None:
+    def _another(self, usable: int) -> OpenPiece[Key] | None:
         """Nothing else is left: help another peer with the piece that it has to itself."""
         while shared := usable & self._partial & self._owned:
             piece = self._open[self._sets.first(shared)]
@@ -415,8 +314,8 @@ class Picker(Generic[Key]):
             usable ^= piece.bit
         return None
 
-    def _begin(self, index: int) -> _Open[Key]:
-        piece: _Open[Key] = _Open(index, self._sets.bit(index), self._size(index))
+    def _begin(self, index: int) -> OpenPiece[Key]:
+        piece: OpenPiece[Key] = OpenPiece(index, self._sets.bit(index), self._size(index))
         self._open[index] = piece
         self._begun |= piece.bit
         self._partial |= piece.bit
@@ -446,7 +345,7 @@ class Picker(Generic[Key]):
         return True
 
     def _take(
-        self, piece: _Open[Key], peer: _Peer[Key], limit: int, now: float, chosen: list[Request]
+        self, piece: OpenPiece[Key], peer: PeerRequests[Key], limit: int, now: float, chosen: list[Request]
     ) -> None:
         """Ask a peer for the next free blocks of a piece."""
         askers, asked, single = piece.askers, peer.asked, peer.single
@@ -456,16 +355,16 @@ class Picker(Generic[Key]):
             if askers[block] == ():
                 askers[block] = single
                 asked[first | block] = now
-                chosen.append((index, block << _SHIFT, BLOCK_SIZE))
+                chosen.append((index, block << BLOCK_SHIFT, BLOCK_SIZE))
                 limit -= 1
                 if block == last:
-                    chosen[-1] = (index, block << _SHIFT, piece.size - (block << _SHIFT))
+                    chosen[-1] = (index, block << BLOCK_SHIFT, piece.size - (block << BLOCK_SHIFT))
             block += 1
         piece.cursor = block
         self._count_free(piece, before - len(chosen))
 
     def _duplicate(
-        self, peer: _Peer[Key], usable: int, limit: int, now: float, chosen: list[Request]
+        self, peer: PeerRequests[Key], usable: int, limit: int, now: float, chosen: list[Request]
     ) -> None:
         """End-game: ask for blocks that others owe as well, those of the nearly complete pieces first."""
         limit = min(limit, _END_GAME_DEPTH - len(peer.asked))
@@ -478,18 +377,18 @@ class Picker(Generic[Key]):
                 if askers and len(askers) < _MAX_ASKERS and peer not in askers:
                     piece.askers[block] = askers + peer.single
                     peer.asked[piece.index << _NUMBER | block] = now
-                    begin = block << _SHIFT
+                    begin = block << BLOCK_SHIFT
                     chosen.append((piece.index, begin, min(BLOCK_SIZE, piece.size - begin)))
                     limit -= 1
 
-    def _release(self, peer: _Peer[Key]) -> None:
+    def _release(self, peer: PeerRequests[Key]) -> None:
         numbers = list(peer.asked)
         peer.asked.clear()
         for number in numbers:
             self._requeue(peer, number)
         self._disown(peer)
 
-    def _requeue(self, peer: _Peer[Key], number: int) -> None:
+    def _requeue(self, peer: PeerRequests[Key], number: int) -> None:
         piece, block = self._open[number >> _NUMBER], number & (1 << _NUMBER) - 1
         askers = tuple(asker for asker in piece.askers[block] or () if asker is not peer)
         piece.askers[block] = askers or ()
@@ -499,14 +398,14 @@ class Picker(Generic[Key]):
             piece.cursor = min(piece.cursor, block)
             self._count_free(piece, 1)
 
-    def _count_free(self, piece: _Open[Key], change: int) -> None:
+    def _count_free(self, piece: OpenPiece[Key], change: int) -> None:
         piece.free += change
         if piece.free:
             self._partial |= piece.bit
         else:
             self._partial &= ~piece.bit
 
-    def _disown(self, peer: _Peer[Key]) -> None:
+    def _disown(self, peer: PeerRequests[Key]) -> None:
         if peer.current is not None:
             peer.current.owner = None
             self._owned &= ~peer.current.bit

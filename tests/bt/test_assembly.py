@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axon.bt.assembly import BLOCK_SIZE, Assembly, PieceBuffer
+from axon.bt.assembly import Assembly, PieceBuffer
+from axon.bt.messages import BLOCK_SIZE
 
 SIZE = 3 * BLOCK_SIZE + 5  # four blocks
 
