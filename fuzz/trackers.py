@@ -14,6 +14,7 @@ _QUERY = b"info_hash=" + b"%41" * 20 + b"&peer_id=-XX0000-" + b"b" * 12 + b"&por
 
 def _tracker_http() -> Run:
     from axon.bt import tracker_http as codec
+    from axon.bt import tracker_http_server as server
     from axon.errors import RemoteProtocolError, TrackerError
 
     def run(data: bytes) -> None:
@@ -22,12 +23,12 @@ def _tracker_http() -> Run:
                 decode(data)
             except TrackerError:
                 continue
-        for read in (codec.decode_announce_query, codec.decode_scrape_query):
+        for read in (server.decode_announce_query, server.decode_scrape_query):
             try:
                 read(data)
             except RemoteProtocolError:
                 continue
-        codec.decode_signature(data)
+        server.decode_signature(data)
 
     return run
 
@@ -275,7 +276,7 @@ TARGETS = (
         "tracker_http",
         _tracker_http,
         _tracker_http_seeds,
-        ("axon.bt.tracker_http", "axon.bt.announce", "axon.bt.bencode"),
+        ("axon.bt.tracker_http", "axon.bt.tracker_http_server", "axon.bt.announce", "axon.bt.bencode"),
         (
             b"&ipv4=",
             b"&ipv6=",
@@ -294,7 +295,7 @@ TARGETS = (
         "tracker_udp",
         _tracker_udp,
         _datagrams,
-        ("axon.bt.tracker_udp", "axon.bt.tracker_http"),
+        ("axon.bt.tracker_udp", "axon.bt.tracker_http", "axon.bt.tracker_http_server"),
         max_input=4096,
     ),
     Target(
@@ -315,7 +316,7 @@ TARGETS = (
             "axon.tracker.app",
             "axon.tracker.requests",
             "axon.tracker.swarms",
-            "axon.bt.tracker_http",
+            "axon.bt.tracker_http_server",
         ),
         (b"&ipv4=", b"&ipv6=", b"0" * 5000),
     ),

@@ -1,7 +1,7 @@
 """What a client asks of a tracker and what it is told, free of any wire format.
 
-`tracker_http.py` and `tracker_udp.py` turn these records into bytes and back,
-for both ends. An announce may carry a node key and a signature, so that the
+`tracker_http.py`, `tracker_http_server.py` and `tracker_udp.py` turn these records
+into bytes and back, for both ends. An announce may carry a node key and a signature, so that the
 transfer totals it reports can be attributed; the signature covers::
 
     b"axon/1/announce" | info-hash 20 | peer id 20 | port 2

@@ -24,7 +24,8 @@ from axon.bt.announce import (
     TrackerPeer,
     clamp_interval,
 )
-from axon.bt.tracker_http import decode_signature, encode_signature
+from axon.bt.tracker_http import encode_signature
+from axon.bt.tracker_http_server import decode_signature
 from axon.errors import RemoteProtocolError, TrackerError
 from axon.ids import InfoHash, PeerId
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from axon.bt.announce import AnnounceRequest
-from axon.bt.tracker_http import decode_announce_query
+from axon.bt.tracker_http_server import decode_announce_query
 from axon.bt.tracker_udp import AnnouncePacket, decode_request
 from axon.errors import RemoteProtocolError, StorageError
 from axon.ids import NodeKey

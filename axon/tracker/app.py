@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from axon import __version__
-from axon.bt.tracker_http import decode_announce_query, decode_scrape_query
+from axon.bt.tracker_http_server import decode_announce_query, decode_scrape_query
 from axon.errors import AxonError, ConfigError, RemoteProtocolError, StorageError
 from axon.ids import Account, Epoch, NodeKey, parse_account
 from axon.receipts import RECEIPT_SIZE

@@ -19,7 +19,7 @@ from axon.bt.announce import (
     SwarmCounts,
     TrackerPeer,
 )
-from axon.bt.tracker_http import encode_announce_response, encode_scrape_response
+from axon.bt.tracker_http_server import encode_announce_response, encode_scrape_response
 from axon.errors import RemoteProtocolError
 from axon.ids import InfoHash
 from axon.tracker.connection_id import ConnectionIds

@@ -18,14 +18,16 @@ from axon.bt.announce import (
 )
 from axon.bt.tracker_http import (
     announce_url,
-    decode_announce_query,
     decode_announce_response,
-    decode_scrape_query,
     decode_scrape_response,
     encode_announce_query,
+    scrape_url,
+)
+from axon.bt.tracker_http_server import (
+    decode_announce_query,
+    decode_scrape_query,
     encode_announce_response,
     encode_scrape_response,
-    scrape_url,
 )
 from axon.errors import RemoteProtocolError, TrackerError
 from axon.ids import InfoHash, PeerId

@@ -18,7 +18,7 @@ from axon.bt.announce import (
     SwarmCounts,
     TrackerPeer,
 )
-from axon.bt.tracker_http import pack_peers
+from axon.bt.tracker_http_server import pack_peers
 from axon.bt.tracker_udp import (
     AnnouncePacket,
     ConnectPacket,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from axon.bt.inclusion import decode_answer
 from axon.bt.receipt_ext import ReceiptChannel
-from axon.bt.tracker_http import decode_announce_query
+from axon.bt.tracker_http_server import decode_announce_query
 from axon.errors import ConfigError, RemoteProtocolError, TrackerError
 from axon.ids import ZERO_ACCOUNT, Epoch, InfoHash
 from axon.keys import NodeSecret
