@@ -254,6 +254,10 @@ class Peer(Contributor):
                 self.conn.interested()
         self.swarm.peer_has_changed(self, event.index)
 
+    def _lost(self, event: ev.PeerLost) -> None:
+        # Rare, so the whole set is told again; to ask it for the piece now would be our own bug.
+        self._told_set()
+
     def _choked(self, event: ev.Choked) -> None:
         if not self.conn.fast and self.joined and self.swarm.content is not None:
             self.swarm.content.picker.release(self)
@@ -308,6 +312,7 @@ class Peer(Contributor):
 _HANDLERS: dict[type, Callable[[Peer, Any], None]] = {
     ev.PeerHasSet: Peer._told_set,
     ev.PeerHas: Peer._has,
+    ev.PeerLost: Peer._lost,
     ev.Choked: Peer._choked,
     ev.Unchoked: Peer._unchoked,
     ev.Rejected: Peer._rejected,

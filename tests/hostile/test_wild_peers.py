@@ -183,3 +183,27 @@ def test_a_download_from_wild_peers_alone_is_right_once_complete(
             assert time.monotonic() - start < 40
         assert peer.stop() == 0
     assert (tmp_path / "d" / "file.bin").read_bytes() == content.read_bytes()
+
+
+def test_a_peer_that_loses_what_it_had_is_not_asked_for_it(tmp_path: Path) -> None:
+    """To ask all the same was our own bug, and ended the program (BEP 54)."""
+    content = make_file(tmp_path / "s", SIZE)
+    torrent = make_torrent(content, tmp_path / "t", piece=PIECE)
+    info_hash = parse_torrent(torrent.read_bytes()).info_hash
+    assert info_hash is not None
+    with download(torrent, tmp_path / "d", tmp_path / "b", "--seed") as peer:
+        peer.wait_for("added")
+        wild = Wild(peer.port, info_hash, content.read_bytes(), random.Random(4))
+        wild.sock.settimeout(2)
+        told = frame(20, b"\0" + ExtendedHandshake(EXTENSIONS).serialize())
+        lost = b"".join(
+            frame(20, bytes([EXTENSIONS["lt_donthave"]]) + index.to_bytes(4, "big"))
+            for index in range(PIECES - 1)
+        )
+        wild.sock.sendall(frame(14) + told + lost + frame(1))
+        while not wild.asked:
+            wild.listen()
+        assert {index for index, _, _ in wild.asked} == {PIECES - 1}
+        with seed(torrent, tmp_path / "s", tmp_path / "a", "--peer", f"127.0.0.1:{peer.port}"):
+            peer.wait_for("complete")
+        assert peer.stop() == 0
