@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -208,6 +209,7 @@ class EpochJob:
             self._gather(rules, terms)
             epoch, root = self._rebuild(rules, seed)
             signed, refusals, behind = self._ask(rules, epoch, seed, root)
+            self._report("quorum", {"signatures": len(signed), "wanted": terms.quorum})
             if len(signed) >= terms.quorum:
                 found = {"root": root.hex(), "signatures": signed}
                 self._folder.write("attestation.json", json.dumps(found).encode())
@@ -252,17 +254,24 @@ class EpochJob:
         signed: dict[str, str] = {}
         refusals = list[str]()
         behind = False
-        for tracker in self._trackers:
-            try:
-                signature = self._signature(tracker, wanted, rules.rules_hash, epoch)
-            except (TrackerError, Refusal) as error:
-                url = tracker.client.url
-                refusals.append(str(error) if str(error).startswith(url) else f"{url}: {error}")
-                self._report("warning", {"message": refusals[-1]})
-                behind |= isinstance(error, Refusal) and any(d.ours > d.theirs for d in error.differences)
+        with ThreadPoolExecutor(max(1, len(self._trackers))) as pool:  # each rebuilds the epoch: seconds
+
+            def ask(tracker: Registered) -> bytes | TrackerError | Refusal:
+                try:
+                    return self._signature(tracker, wanted, rules.rules_hash, epoch)
+                except (TrackerError, Refusal) as error:
+                    return error
+
+            answers = list(pool.map(ask, self._trackers))
+        for tracker, answer in zip(self._trackers, answers, strict=True):
+            url = tracker.client.url
+            if isinstance(answer, bytes):
+                signed[str(tracker.id)] = answer.hex()
+                self._report("attested", {"tracker": url})
                 continue
-            signed[str(tracker.id)] = signature.hex()
-            self._report("attested", {"tracker": tracker.client.url})
+            refusals.append(str(answer) if str(answer).startswith(url) else f"{url}: {answer}")
+            self._report("warning", {"message": refusals[-1]})
+            behind |= isinstance(answer, Refusal) and any(d.ours > d.theirs for d in answer.differences)
         return signed, refusals, behind
 
     def _signature(
@@ -301,30 +310,45 @@ class EpochJob:
         self, epoch: RebuiltEpoch, attestation: Attestation, statement: Statement, proof: bytes
     ) -> tuple[bytes, int]:
         kept = self._folder.read_json("settled.json")
-        on_chain = self._pool.contract.events("Settled", epoch=self._epoch)
-        if kept is not None and not on_chain:
+        found = self._found(statement)
+        if kept is not None and found is None:
             self._report("warning", {"message": "the chain has forgotten the settlement: sending it again"})
             kept = None
-        if kept is None and on_chain:  # sent by a run that was cut off before it could note it
-            if self._pool.shares_of(self._epoch).shares != list(statement.shares):
-                raise ChainError(f"epoch {self._epoch} was settled with other shares")
-            kept = {"transaction": on_chain[0].transaction.hex(), "gas_used": 0}
+        if kept is None and found is not None:  # sent by a run that was cut off before it could note it
+            kept = {"transaction": found.hex(), "gas_used": 0}
         if kept is None:
-            receipt = self._timed(
-                "settled",
-                lambda: self._pool.settle(
-                    self._epoch,
-                    statement.root.ljust(32, b"\0"),
-                    attestation,
-                    Totals(statement.sum_trust, statement.sum_pretrust),
-                    statement.shares,
-                    envelope(epoch.air(self._options), proof),
-                ),
-            )
-            kept = {"transaction": receipt.transaction.hex(), "gas_used": receipt.gas_used}
+            kept = self._send(epoch, attestation, statement, proof)
         self._folder.write("settled.json", json.dumps(kept).encode())
         self._report("settled", kept)
         return bytes.fromhex(kept["transaction"]), int(kept["gas_used"])
+
+    def _found(self, statement: Statement) -> bytes | None:
+        """Return the hash of the transaction that settled the epoch as we would."""
+        on_chain = self._pool.contract.events("Settled", epoch=self._epoch)
+        if not on_chain:
+            return None
+        if self._pool.shares_of(self._epoch).shares != list(statement.shares):
+            raise ChainError(f"epoch {self._epoch} was settled with other shares")
+        return on_chain[0].transaction
+
+    def _send(
+        self, epoch: RebuiltEpoch, attestation: Attestation, statement: Statement, proof: bytes
+    ) -> dict[str, Any]:
+        root = statement.root.ljust(32, b"\0")
+        totals = Totals(statement.sum_trust, statement.sum_pretrust)
+        wrapped = envelope(epoch.air(self._options), proof)
+        try:
+            receipt = self._timed(
+                "settled",
+                lambda: self._pool.settle(self._epoch, root, attestation, totals, statement.shares, wrapped),
+            )
+        except ChainError:
+            # An earlier transaction of ours may have been taken up late, and this one refused for it.
+            found = self._found(statement)
+            if found is None:
+                raise
+            return {"transaction": found.hex(), "gas_used": 0}
+        return {"transaction": receipt.transaction.hex(), "gas_used": receipt.gas_used}
 
     def _timed(self, stage: str, work: Callable[[], _T]) -> _T:
         started = time.perf_counter()

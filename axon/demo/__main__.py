@@ -25,10 +25,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; 0 if everybody was paid, 1 with one line on stderr otherwise."""
     args = _parser().parse_args(argv)
     failed: list[AxonError] = []
+    interrupted = False
     try:
         _run(args)
     except* AxonError as group:
         failed += _leaves(group)
+    except* KeyboardInterrupt:
+        print("axon demo: interrupted", file=sys.stderr)
+        interrupted = True
+    if interrupted:
+        return 130
     for error in failed[:1]:  # the others followed from it
         print(f"axon demo: {error}", file=sys.stderr)
     return 1 if failed else 0

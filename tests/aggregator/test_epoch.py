@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from axon.aggregator.folder import JobFolder
-from axon.chain.embedded import EmbeddedAccount
+from axon.chain.embedded import EmbeddedAccount, EmbeddedChain
 from axon.chain.pool import Pool
 from axon.errors import ChainError, ConfigError, ProofRejected, StorageError, TrackerError
 from axon.ids import Account, Epoch
@@ -320,6 +320,42 @@ def test_a_chain_that_reverts_costs_nothing_but_the_transaction(
     before = len(world.trackers[0].asked)
     world.job().run()
     assert len(world.trackers[0].asked) == before  # attestation and proof were kept
+
+
+@pytest.mark.parametrize("stage", ["receipts", "root", "proof"])
+def test_a_node_that_goes_away_half_way_costs_only_time(
+    world: World, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(world)
+
+    def away(*arguments: object, **more: object) -> None:
+        raise ChainError("node http://127.0.0.1:1: connection refused")
+
+    with monkeypatch.context() as patch:
+
+        def unplug(name: str, facts: Mapping[str, object]) -> None:
+            if name == stage:
+                for method in ("call", "transact", "logs", "now"):
+                    patch.setattr(EmbeddedChain, method, away)
+
+        with pytest.raises(ChainError, match="connection refused"):
+            world.job(report=unplug).run()
+    assert world.job().run().gas_used > 0
+
+
+def test_a_transaction_that_is_taken_up_late_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(world)
+    settle = Pool.settle
+
+    def late(*arguments: object) -> None:
+        settle(*arguments)  # type: ignore[arg-type]
+        raise ChainError("transaction 0xaa not in a block after 180 s; it may still be taken up")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pool, "settle", late)
+        done = world.job().run()
+    assert (done.gas_used, len(done.transaction)) == (0, 32)
+    assert world.pool.settled_epochs() == [0]
 
 
 def test_a_full_disk_is_a_clear_error_and_a_later_run_completes(

@@ -6,6 +6,7 @@ the signature). The verifier says yes to everything, for proofs are verified in 
 """
 
 import json
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -33,6 +34,7 @@ from axon.tracker.attest import Attester
 from axon.tracker.pools import Pools
 
 DAY = 86_400
+_ONE_AT_A_TIME = threading.RLock()
 BLOCKS = 4096
 STAKE = 10**21
 TORRENT = InfoHash(b"\x22" * 20)
@@ -90,6 +92,10 @@ class LocalTracker(TrackerClient):
     def _ask(
         self, method: str, path: str, body: bytes = b"", *, limit: int = 0, refusals: bool = False
     ) -> bytes:
+        with _ONE_AT_A_TIME:  # the proof library's buffers are a process's
+            return self._answer(path, body)
+
+    def _answer(self, path: str, body: bytes) -> bytes:
         self.asked.append(path)
         if self.away:
             raise TrackerError(f"{self.url}: away")
