@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from axon.aggregator.commands_chain import matrix, settle, verify_chain
+from axon.aggregator.commands_chain import matrix, rules, settle, verify_chain
 from axon.aggregator.config import Config
 from axon.aggregator.matrix import write_parquet
 from axon.aggregator.omissions import omitted, promised
@@ -52,15 +52,15 @@ def _prove(config: Config) -> int:
         raise ConfigError("prove: nobody has joined the pool, nobody can be paid")
     log_rows = check_rows(epoch, options)
     seed = os.urandom(32)
-    rules = epoch.rules
+    known = epoch.rules
     statement = Statement(
-        rules.scope.chain_id,
-        rules.scope.pool,
-        rules.scope.epoch,
+        known.scope.chain_id,
+        known.scope.pool,
+        known.scope.epoch,
         config.submitter,
         commit(epoch, seed, options),
-        rules.c,
-        rules.c_e,
+        known.c,
+        known.c_e,
         int(epoch.rewards.trust.sum()),
         int(epoch.pretrust.sum()),
         epoch.shares,
@@ -160,6 +160,7 @@ COMMANDS: dict[str, Callable[[Config], int]] = {
     "prove": _prove,
     "verify": _verify,
     "settle": settle,
+    "rules": rules,
     "matrix": matrix,
     "omissions": _omissions,
     "simulate": _simulate,
@@ -171,23 +172,23 @@ def _rebuild(config: Config) -> RebuiltEpoch:
     """Read rules and receipts, and compute the rewards."""
     if config.pools is None or config.epoch is None:
         raise ConfigError(f"{config.command}: want --pools and --epoch")
-    rules = _rules(config.pools, config)
-    scope = rules.of_epoch(Epoch(config.epoch)).scope
+    known = _rules(config.pools, config).of_epoch(Epoch(config.epoch))
+    scope = known.scope
     sources = [read_latest(path, scope.chain_id, scope.pool, scope.epoch) for path in config.receipts]
     with Console(stderr=True, quiet=config.quiet).status("checking receipts …"):
-        return rebuild(rules.of_epoch(scope.epoch), sources, processes=config.processes)
+        return rebuild(known, sources, processes=config.processes)
 
 
 def _rules(path: Path, config: Config) -> PoolRules:
     try:
         rows: Any = json.loads(_read(path))["pools"]
-        rules = [PoolRules.from_json(row) for row in rows]
+        known = [PoolRules.from_json(row) for row in rows]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"pools {path}: {error!r:.200}") from error
-    wanted = [r for r in rules if config.pool in (None, r.pool)]
+    wanted = [r for r in known if config.pool in (None, r.pool)]
     if len(wanted) != 1:
         which = format_account(config.pool) if config.pool else "--pool not given"
-        raise ConfigError(f"pools {path}: {len(wanted)} of {len(rules)} pools fit ({which}), want one")
+        raise ConfigError(f"pools {path}: {len(wanted)} of {len(known)} pools fit ({which}), want one")
     return wanted[0]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from axon.aggregator.chainrules import read_rules
 from axon.aggregator.config import Config
 from axon.aggregator.epoch import EpochJob, Registered, Settled
 from axon.aggregator.matrix import RewardMatrix, preview_matrix, settled_matrix, write_parquet
@@ -25,7 +26,7 @@ from axon.ids import Epoch, InfoHash, format_account
 from axon.receipts import BLOCK_SIZE
 from axon.stark import named
 
-__all__ = ["find_trackers", "matrix", "settle", "torrent_blocks", "verify_chain"]
+__all__ = ["find_trackers", "matrix", "rules", "settle", "torrent_blocks", "verify_chain"]
 
 
 def settle(config: Config) -> int:
@@ -65,6 +66,24 @@ def settle(config: Config) -> int:
             print(f"Nothing was sent. The proof is in {home}; the same command without --dry-run settles.")
         else:
             print(f"Settled in 0x{done.transaction.hex()}.")
+    return 0
+
+
+def rules(config: Config) -> int:
+    """Write a pool's rules, as trackers and `shares` read them, to --out or standard output."""
+    pool = _at(config)
+    blocks = config.blocks or torrent_blocks(config.torrent, pool.terms().info_hash)
+    text = json.dumps({"pools": [read_rules(pool, blocks).to_json()]}, indent=1) + "\n"
+    if config.out is None:
+        print(text, end="")
+        return 0
+    partial = config.out.with_name(f".{config.out.name}.part")
+    try:
+        partial.write_text(text, "utf-8")
+        partial.replace(config.out)  # a tracker may read it at any time
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(f"{config.out}: {error.strerror or error}") from error
     return 0
 
 
@@ -148,7 +167,7 @@ def torrent_blocks(path: Path | None, info_hash: InfoHash) -> int:
     from axon.bt import parse_torrent
 
     if path is None:
-        raise ConfigError("settle: want --torrent, or --blocks: the chain knows the info-hash only")
+        raise ConfigError("want --torrent, or --blocks: the chain knows the info-hash only")
     try:
         torrent = parse_torrent(path.read_bytes())
     except OSError as error:
@@ -162,8 +181,13 @@ def torrent_blocks(path: Path | None, info_hash: InfoHash) -> int:
 def _pool(config: Config, *, wallet: bool = True) -> tuple[Pool, Epoch]:
     if config.rpc is None or config.pool is None or config.epoch is None:
         raise ConfigError(f"{config.command}: want --rpc, --pool and --epoch")
-    chain = RpcChain(config.rpc, _wallet(config) if wallet else None, config.timeout)
-    return Pool(chain, config.pool), Epoch(config.epoch)
+    return _at(config, _wallet(config) if wallet else None), Epoch(config.epoch)
+
+
+def _at(config: Config, wallet: KeyWallet | None = None) -> Pool:
+    if config.rpc is None or config.pool is None:
+        raise ConfigError(f"{config.command}: want --rpc and --pool")
+    return Pool(RpcChain(config.rpc, wallet, config.timeout), config.pool)
 
 
 def _wallet(config: Config) -> KeyWallet | None:

@@ -33,7 +33,7 @@ class Config:
     # which epoch
     pool: Account | None = None
     epoch: int | None = None
-    pools: Path | None = None  # rules as `axon pool export` writes them
+    pools: Path | None = None  # rules as `rules` writes them
     receipts: tuple[Path, ...] = ()
     processes: int = 2
     # the chain
@@ -97,7 +97,7 @@ def _url(text: str) -> str:
 _SETTINGS: Final[dict[str, tuple[Callable[[str], Any], str, str]]] = {
     "pool": (parse_account, "the pool's address", "ADDRESS"),
     "epoch": (_count(0, MAX_EPOCH - 1), "counted from 0", "N"),
-    "pools": (Path, "the pool's rules, as `axon pool export` writes them", "FILE"),
+    "pools": (Path, "the pool's rules, as `rules` writes them", "FILE"),
     "processes": (_count(1, 256), "that check signatures, when there are many (default 2)", "N"),
     "rpc": (_url, "a JSON-RPC node", "URL"),
     "keystore": (Path, "the wallet: an encrypted keystore", "FILE"),
@@ -110,7 +110,7 @@ _SETTINGS: Final[dict[str, tuple[Callable[[str], Any], str, str]]] = {
     "blocks": (_count(1, 1 << 36), "of 16 KiB in the torrent, instead of --torrent", "N"),
     "data": (Path, "the job's folder: run again with it to go on after anything", "DIR"),
     "options": (str, "a named set of the proof's parameters (default onchain-100)", "NAME"),
-    "out": (Path, "write the proof here", "FILE"),
+    "out": (Path, "write the result here", "FILE"),
     "parquet": (Path, "write the table as Parquet", "FILE"),
     "report": (Path, "write report.json and report.png into this folder", "DIR"),
     "answer": (Path, "the tracker's answer to the submission, as it came", "FILE"),
@@ -182,6 +182,15 @@ def _parser() -> argparse.ArgumentParser:
     job = ("tracker", "torrent", "blocks", "data", "options", "processes", "submitter", "dry_run", "report")
     command(
         "settle", "collect, prove and settle an epoch; goes on where it was cut off", *chain, *wallet, *job
+    )
+    command(
+        "rules",
+        "write a pool's rules for trackers and for `shares`",
+        "rpc",
+        "pool",
+        "torrent",
+        "blocks",
+        "out",
     )
     command("matrix", "what each peer gets of each token in a settled epoch", *chain, "parquet")
     command(

@@ -1,6 +1,6 @@
 """A pool's rules as JSON, for trackers: what the chain says, so that a tracker needs no node.
 
-`axon pool export` writes it; a tracker reads it with ``--pools``. `rules_hash` is
+`axon aggregator rules` writes it; a tracker reads it with ``--pools``. `rules_hash` is
 what the contract puts under the trackers' signatures, so a tracker with other rules than
 the chain's signs something that the chain refuses.
 """

@@ -139,6 +139,7 @@ def test_a_proof_is_made_checked_and_refused_when_changed(
         (["verify"], "want --rpc, --pool and --epoch"),
         (["settle", "--epoch", "0"], "want --rpc, --pool and --epoch"),
         (["matrix", "--rpc", "http://127.0.0.1:1", "--pool", SUBMITTER, "--epoch", "0"], "127.0.0.1:1"),
+        (["rules", "--pool", SUBMITTER], "want --rpc and --pool"),
         (["omissions"], "want --tracker, --answer and --submission"),
     ],
 )
@@ -161,7 +162,7 @@ def test_a_wrong_command_line_exits_with_2(argv: list[str], capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    "command", ["shares", "prove", "verify", "settle", "matrix", "omissions", "simulate", "bench"]
+    "command", ["shares", "prove", "verify", "settle", "rules", "matrix", "omissions", "simulate", "bench"]
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

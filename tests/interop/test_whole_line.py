@@ -213,6 +213,13 @@ def test_from_a_swarm_to_claims_whatever_is_killed(tmp_path: Path) -> None:
         code, out = aggregator("verify", *common, "--json")
         assert code == 0, out
         assert json.loads(out)["valid"] is True
+        code, out = aggregator("rules", *common[:4], "--torrent", str(torrent))
+        assert json.loads(out) == json.loads((tmp_path / "pools.json").read_text())
+        logs = [str(tmp_path / name / "receipts.sqlite") for name in NAMES]
+        code, out = aggregator(
+            "shares", *logs, "--pools", str(tmp_path / "pools.json"), "--epoch", "0", "--json"
+        )
+        assert [peer["share"] for peer in json.loads(out)["peers"]] == list(expected.shares)
         code, out = aggregator("matrix", *common, "--json")
         assert json.loads(out) == told["rewards"]
 
