@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from axon.aggregator.chainrules import read_rules
 from axon.aggregator.config import Config
 from axon.aggregator.epoch import EpochJob, Registered, Settled
 from axon.aggregator.matrix import RewardMatrix, preview_matrix, settled_matrix, write_parquet
@@ -24,6 +23,7 @@ from axon.chain.wallet import KeyWallet
 from axon.errors import ChainError, ConfigError, StorageError, TrackerError
 from axon.ids import Epoch, InfoHash, format_account
 from axon.receipts import BLOCK_SIZE
+from axon.rewards.pools import read_rules
 from axon.stark import named
 
 __all__ = ["find_trackers", "matrix", "rules", "settle", "torrent_blocks", "verify_chain"]

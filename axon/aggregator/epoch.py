@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from axon.aggregator.chainrules import read_rules
 from axon.aggregator.folder import JobFolder
 from axon.aggregator.proofs import check_rows, envelope, make_proof
 from axon.aggregator.trackers import TrackerClient
@@ -27,7 +26,7 @@ from axon.receipts import RECEIPT_SIZE
 from axon.rewards.air import Statement
 from axon.rewards.attestation import AttestRequest, Difference, Refusal, edges_of
 from axon.rewards.epoch import RebuiltEpoch, commit, rebuild
-from axon.rewards.pools import PoolRules
+from axon.rewards.pools import PoolRules, read_rules
 from axon.stark import Options, Proof, verify
 
 __all__ = ["EpochJob", "Registered", "Report", "Settled"]
@@ -342,9 +341,13 @@ class EpochJob:
                 "settled",
                 lambda: self._pool.settle(self._epoch, root, attestation, totals, statement.shares, wrapped),
             )
-        except ChainError:
+        except ChainError as error:
             # An earlier transaction of ours may have been taken up late, and this one refused for it.
             found = self._found(statement)
+            if found is None and ("verifier:" in str(error) or "proof refused" in str(error)):
+                # It was verified here, so the contract must be for something else.
+                name = self._options.name
+                raise ChainError(f"{error}: is the pool's verifier one for {name}?") from error
             if found is None:
                 raise
             return {"transaction": found.hex(), "gas_used": 0}

@@ -1,4 +1,4 @@
-"""``axon pool deploy|register-tracker|create|stake|show|withdraw``: for those who open and fund pools."""
+"""``axon pool deploy|register-tracker|create|stake|show|export|withdraw``: for publishers and trackers."""
 
 import argparse
 import json
@@ -89,10 +89,37 @@ def _parser() -> argparse.ArgumentParser:
     show = add("show", _show, "terms, members, balances and settled epochs")
     show.add_argument("pool")
 
+    export = add("export", _export, "write the pool's rules for trackers (--pools) and aggregators")
+    export.add_argument("pool")
+    export.add_argument("torrent", type=Path, help=".torrent file: the chain knows its info-hash only")
+    export.add_argument("output", type=Path, help="JSON file to write; a pool that is in it is replaced")
+
     withdraw = add("withdraw", _withdraw, "after the claim window: send the publisher what nobody is owed")
     withdraw.add_argument("pool")
     withdraw.add_argument("token", nargs="*", help="by default all of the pool's")
     return parser
+
+
+def _export(args: argparse.Namespace, chain: Chain) -> dict[str, Any]:
+    from axon.rewards.pools import PoolRules, read_rules  # loads the proof library
+
+    info_hash, blocks = _torrent(str(args.torrent))
+    if blocks is None:
+        raise ConfigError(f"{args.torrent}: want a .torrent file, not an info-hash")
+    rules = read_rules(Pool(chain, parse_account(args.pool)), blocks)
+    if rules.info_hash != info_hash:
+        raise ConfigError(f"the pool pays for {rules.info_hash.hex()}, not for {info_hash.hex()}")
+    try:
+        held = json.loads(args.output.read_text("utf-8"))["pools"] if args.output.exists() else []
+        known = [PoolRules.from_json(row) for row in held]
+        others = [r for r in known if (r.chain_id, r.pool) != (rules.chain_id, rules.pool)]
+        rows = [row.to_json() for row in (*others, rules)]
+        partial = args.output.with_name(f".{args.output.name}.part")
+        partial.write_text(json.dumps({"pools": rows}, indent=1) + "\n", "utf-8")
+        partial.replace(args.output)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{args.output}: {error!r}") from error
+    return {"output": str(args.output), "pools": len(rows), "members": len(rules.members)}
 
 
 def _deploy(args: argparse.Namespace, chain: Chain) -> dict[str, Any]:
@@ -220,7 +247,8 @@ def _torrent(text: str) -> tuple[InfoHash, int | None]:
 
     meta = parse_torrent(path.read_bytes())
     info_hash = meta.info_hash if meta.info_hash is not None else (meta.info_hash_v2 or b"")[:20]
-    return InfoHash(info_hash), max(1, -(-sum(f.length for f in meta.files) // _BLOCK))
+    blocks = sum(-(-meta.piece_size(index) // _BLOCK) for index in range(meta.num_pieces))
+    return InfoHash(info_hash), max(1, blocks)
 
 
 def _token(text: str) -> TokenTerms:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import trio
 
-from axon.aggregator.chainrules import read_rules
 from axon.aggregator.epoch import EpochJob, Registered, Settled
 from axon.aggregator.trackers import TrackerClient
 from axon.bls import BlsSecret
@@ -18,6 +17,7 @@ from axon.demo.liars import fake_receipts, hand_in
 from axon.demo.swarm import Node, Torrent, make_file, make_torrent, run_swarm, running_trackers
 from axon.ids import Epoch
 from axon.receipts import Scope
+from axon.rewards.pools import read_rules
 from axon.stark import Options
 
 __all__ = ["Outcome", "Player", "play"]

@@ -7,16 +7,19 @@ usage, 130 interrupted.
 import sys
 from collections.abc import Sequence
 
-from axon.errors import AxonError
-from axon.peer.config import parse_config
+from axon.errors import AxonError, ConfigError
+from axon.peer.config import ON_CHAIN, parse_config
 
 __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        config = parse_config(sys.argv[1:] if argv is None else argv)
+        if arguments and arguments[0] in ON_CHAIN:
+            return _on_chain(arguments)
+        config = parse_config(arguments)
         from axon.peer.commands import run  # after --help had its chance: this loads trio
 
         return run(config)
@@ -28,6 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `… | head`
         sys.stderr.close()
         return 1
+
+
+def _on_chain(arguments: list[str]) -> int:
+    try:
+        from axon.chain.peer_commands import main as run_on_chain
+    except ImportError as error:
+        raise ConfigError(
+            f"{arguments[0]} needs the chain's libraries (pip install axon[chain]): {error}"
+        ) from error
+    return run_on_chain(arguments)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from axon.errors import ConfigError
 
 __all__ = ["DEFAULT_LISTEN", "Address", "Config", "parse_address", "parse_config", "parse_rate", "parse_size"]
 
+ON_CHAIN = ("pools", "join", "leave", "claim")  # commands of `axon.chain.peer_commands`
 Address = tuple[str, int]  # host or IP literal without brackets, port
 DEFAULT_LISTEN = (("::", 6881), ("0.0.0.0", 6881))
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
@@ -219,7 +220,8 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="axon peer",
         description="Download, seed and make torrents; give and keep signed receipts.",
-        epilog="Every flag can also be set as AXON_NAME, or in a TOML file (--config, AXON_CONFIG).",
+        epilog=f"On a chain: {', '.join(ON_CHAIN)} (axon peer join --help)."
+        " Every flag can also be set as AXON_NAME, or in a TOML file (--config, AXON_CONFIG).",
     )
     parser.add_argument("--version", action="version", version=f"axon {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

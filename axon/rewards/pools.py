@@ -7,7 +7,7 @@ the chain's signs something that the chain refuses.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from axon.errors import ConfigError
 from axon.ids import Account, Epoch, InfoHash, NodeKey, format_account, parse_account, parse_info_hash
@@ -15,7 +15,10 @@ from axon.receipts import Scope, check_binding
 from axon.rewards.collect import Joined
 from axon.rewards.epoch import EpochRules
 
-__all__ = ["PoolMember", "PoolRules"]
+if TYPE_CHECKING:
+    from axon.chain.pool import Pool
+
+__all__ = ["PoolMember", "PoolRules", "read_rules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +152,33 @@ def _key(text: str) -> NodeKey:
     if len(key) != 32:
         raise ValueError(f"node key of {len(key)} bytes, want 32")
     return NodeKey(key)
+
+
+def read_rules(pool: "Pool", blocks: int) -> PoolRules:
+    """Read a pool's terms and members from its chain.
+
+    Parameters
+    ----------
+    blocks : int
+        Of 16 KiB in the torrent; the chain knows its info-hash only.
+
+    Raises
+    ------
+    ChainError
+        If the node does not answer.
+    """
+    terms = pool.terms()
+    return PoolRules(
+        pool.chain.chain_id,
+        pool.address,
+        terms.info_hash,
+        blocks,
+        terms.start,
+        terms.epoch_length,
+        terms.c,
+        terms.c_e,
+        terms.lambda_,
+        tuple((NodeKey(weight.node_key), weight.weight) for weight in terms.weights),
+        tuple(PoolMember(m.account, m.node_key, m.binding, m.joined, m.left) for m in pool.members()),
+        pool.rules_hash(),
+    )

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from axon.aggregator.chainrules import read_rules
 from axon.aggregator.epoch import EpochJob, Registered, Report
 from axon.aggregator.trackers import TrackerClient
 from axon.bls import BlsSecret
@@ -29,6 +28,7 @@ from axon.ids import Account, Epoch, InfoHash, NodeKey, PieceIndex
 from axon.keys import NodeSecret
 from axon.receiptlog import Outcome, ReceiptLog, Role
 from axon.receipts import RECEIPT_SIZE, Receipt, Reject, Scope, sign_binding
+from axon.rewards.pools import read_rules
 from axon.stark import OFFCHAIN_100, Options
 from axon.tracker.attest import Attester
 from axon.tracker.pools import Pools

@@ -14,6 +14,8 @@ from axon.chain.contract import deploy
 from axon.chain.rpc import RpcChain
 from axon.chain.wallet import KeyWallet
 from axon.keys import NodeSecret
+from axon.peer import __main__ as peer
+from axon.tracker.pools import Pools
 from tests.interop.anvil import MNEMONIC, anvil, travel
 
 pytestmark = pytest.mark.interop
@@ -56,22 +58,37 @@ def test_a_pool_by_commands_alone(
     token.transact("mint", chain.account, 1_000)
     address = "0x" + token.address.hex()
 
+    (tmp_path / "film").write_bytes(bytes(640 * 16_384))
+    torrent = tmp_path / "film.torrent"
+    info_hash = run(peer, "create", tmp_path / "film", "-o", torrent, "--version", "v1")["info_hash"]
     create = ["create", INFO_HASH, "--token", address, "--verifier", verifier, "--tracker", 0]
     create += ["--epochs", 2, "--epoch-length", 100, "--claim-window", 100]
     assert "give --c" in fails(commands, *create)
-    pool = run(commands, *create, "--c", 640, "--weight", "cd" * 32 + "=7")["pool"]
+    create[1] = str(torrent)
+    pool = run(commands, *create, "--weight", "cd" * 32 + "=7")["pool"]
     assert run(commands, "stake", pool, address, 1_000)["received"] == 1_000
     shown = run(commands, "show", pool)
     assert shown["tokens"] == [{"token": address, "parameter": 0, "carried": 1_000, "reserved": 0}]
     assert (shown["c"], shown["quorum"], shown["sybil_budget"]) == (640, 1, 1 / 16)
     assert commands.main(["show", pool]) == 0
-    assert INFO_HASH in capsys.readouterr().out
+    assert info_hash in capsys.readouterr().out
 
     NodeSecret.load_or_create(tmp_path / "node.key")
-    (found,) = run(peer_commands, "pools", INFO_HASH)["pools"]
+    (found,) = run(peer, "pools", torrent)["pools"]
     assert found["pool"] == pool
     assert "never joined" in fails(peer_commands, "claim", pool)
-    assert run(peer_commands, "join", pool, "--key", tmp_path / "node.key")["index"] == 0
+    assert run(peer, "join", pool, "--key", tmp_path / "node.key")["index"] == 0
+    rules = tmp_path / "pools.json"
+    for _ in range(2):  # the second replaces the first
+        assert run(commands, "export", pool, torrent, rules) == {
+            "output": str(rules),
+            "pools": 1,
+            "members": 1,
+        }
+    (known,) = (Pools.load(rules).known or {}).values()
+    assert (known.info_hash.hex(), known.blocks) == (info_hash, 640)
+    assert known.members == {NodeSecret.load(tmp_path / "node.key").public}
+    assert "not an info-hash" in fails(commands, "export", pool, INFO_HASH, rules)
     assert "already joined" in fails(peer_commands, "join", pool, "--key", tmp_path / "node.key")
     assert run(peer_commands, "claim", pool) == {"epochs": [], "paid": {}, "credited": {}}
     run(peer_commands, "leave", pool)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from axon.aggregator.chainrules import read_rules
 from axon.aggregator.commands_chain import torrent_blocks
 from axon.aggregator.matrix import settled_matrix
 from axon.bls import BlsSecret
@@ -28,6 +27,7 @@ from axon.ids import Epoch
 from axon.keys import NodeSecret
 from axon.receiptlog import ReceiptLog, Role
 from axon.rewards.epoch import rebuild
+from axon.rewards.pools import read_rules
 from axon.stark import ONCHAIN_100
 from tests.interop.anvil import anvil, travel
 from tests.interop.peers import (
