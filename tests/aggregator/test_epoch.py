@@ -315,7 +315,7 @@ def test_a_chain_that_reverts_costs_nothing_but_the_transaction(
 
     with monkeypatch.context() as patch:
         patch.setattr(Pool, "settle", revert)
-        with pytest.raises(ChainError, match="proof refused"):
+        with pytest.raises(ChainError, match="proof refused: is the pool's verifier one for offchain-100"):
             world.job().run()
     before = len(world.trackers[0].asked)
     world.job().run()
