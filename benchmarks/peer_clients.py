@@ -85,16 +85,19 @@ class Client:
         self.process.wait()
 
 
-def ours_seed(torrent, folder, data, *more):
-    client = Client(_ours("seed", torrent, folder, data, *more))
+def ours_seed(torrent, folder, data, *more, peers=()):
+    client = Client(_ours("seed", torrent, folder, data, *_named(peers), *more))
     client.wait_for("complete")
     client.port = client.wait_for("listening")["port"]
     return client
 
 
 def ours_download(torrent, folder, peers, data, *more):
-    named = [word for port in peers for word in ("--peer", f"127.0.0.1:{port}")]
-    return Client(_ours("download", torrent, folder, data, "--seed", *named, *more))
+    return Client(_ours("download", torrent, folder, data, "--seed", *_named(peers), *more))
+
+
+def _named(peers):
+    return [word for port in peers for word in ("--peer", f"127.0.0.1:{port}")]
 
 
 def _ours(command, torrent, folder, data, *more):
@@ -104,8 +107,8 @@ def _ours(command, torrent, folder, data, *more):
     return [sys.executable, "-m", "axon.peer", *paths, *listen, *map(str, more)]
 
 
-def libtorrent_seed(torrent, folder):
-    client = Client(_libtorrent("seed", torrent, folder, 0))
+def libtorrent_seed(torrent, folder, peers=()):
+    client = Client(_libtorrent("seed", torrent, folder, 0, *peers))
     client.port = client.wait_for("listening")["port"]
     return client
 
