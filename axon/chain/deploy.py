@@ -16,7 +16,7 @@ from axon.chain.contract import deploy
 from axon.errors import ConfigError
 from axon.ids import Account, format_account, parse_account
 
-__all__ = ["Deployment", "deploy_system"]
+__all__ = ["Deployment", "deploy_reward_verifier", "deploy_system"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +81,11 @@ def deploy_system(chain: Chain, trackers: Account | None = None) -> Deployment:
         deploy(chain, artifact("distribution/decaying")).address,
         deploy(chain, artifact("distribution/fixed")).address,
     )
+
+
+def deploy_reward_verifier(chain: Chain, options: str = "compact-100") -> Account:
+    """Deploy the verifier of AXR-1 under a named set of options: ``compact-100`` or ``onchain-100``."""
+    names = {"compact-100": "stark/axr1_compact_100", "onchain-100": "stark/axr1_100"}
+    if options not in names:
+        raise ConfigError(f"verifier for {options!r}: there are {', '.join(names)}")
+    return deploy(chain, artifact(names[options])).address

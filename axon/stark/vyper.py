@@ -12,7 +12,7 @@ Not every AIR can be printed yet: at most one public list, no public columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from axon.errors import ConfigError
 from axon.stark.air import ATTESTED, AUXILIARY, MAIN, Air
@@ -189,7 +189,7 @@ class _Printer:
                 )
         if "{{" in text:
             raise AssertionError(f"a place was not filled: {text[text.index('{{') :][:40]}")
-        return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+        return "\n".join(line.rstrip() for line in _without_empty_loops(text.splitlines())) + "\n"
 
     def _list_limit(self) -> int:
         return min(1024, self.air.lists[0].limit) if self.air.lists else 1
@@ -443,6 +443,18 @@ class _Printer:
             f"    a = goldilocks._butterfly(a, b, goldilocks._mul(d, d))\n"
             f"    return goldilocks._scale(a, goldilocks.EIGHTH)"
         )
+
+
+def _without_empty_loops(lines: Sequence[str]) -> Iterator[str]:
+    """Leave out loops over nothing, which Vyper refuses: an AIR without challenges or constants has some."""
+    depth: int | None = None
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if depth is not None and (not line.strip() or indent > depth):
+            continue
+        depth = indent if line.rstrip().endswith("in range(0):") else None
+        if depth is None:
+            yield line
 
 
 def _sum(terms: Sequence[str]) -> str:
