@@ -13,19 +13,12 @@ from axon.chain.pool import Pool, Terms, TokenTerms, Weight, create_pool
 from axon.ids import Account, InfoHash, NodeKey
 from axon.keys import NodeSecret
 from axon.receipts import sign_binding
-from axon.stark import Options
 
-__all__ = ["DAY", "DemoChain", "Gas", "Token", "deploy_verifier"]
+__all__ = ["DAY", "DemoChain", "Gas", "Token"]
 
 DAY = 86_400
 _STAKE = 10**21  # base units: a thousand tokens
 _EPOCHS = 10
-_PRINTED = {"onchain-100": "100", "compact-100": "compact_100"}
-
-
-def deploy_verifier(chain: Chain, options: Options) -> Account:
-    """Deploy the contract that was printed for AXR-1 under these options (docs/verifier.md)."""
-    return deploy(chain, artifact(f"stark/axr1_{_PRINTED[options.name]}")).address
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ import trio
 from axon.aggregator.epoch import EpochJob, Registered, Settled
 from axon.aggregator.trackers import TrackerClient
 from axon.bls import BlsSecret
+from axon.chain.deploy import deploy_reward_verifier
 from axon.chain.pool import Pool
 from axon.demo.cast import cast
-from axon.demo.chain import DemoChain, deploy_verifier
+from axon.demo.chain import DemoChain
 from axon.demo.liars import fake_receipts, hand_in
 from axon.demo.swarm import Node, Torrent, make_file, make_torrent, run_swarm, running_trackers
 from axon.ids import Epoch
@@ -184,7 +185,7 @@ class _Acts:
         self._keys = [BlsSecret.load_or_create(home / "bls.key") for home in self._homes]
         self.chain.register_trackers(self._keys)
         weights = {node.secret.public: node.role.weight for node in self.everyone if node.role.weight}
-        verifier = deploy_verifier(self.chain.chain, options)
+        verifier = deploy_reward_verifier(self.chain.chain, options.name)
         self.pool = self.chain.open_pool(self.torrent.info_hash, self.torrent.blocks, weights, verifier)
         tokens = " and ".join(token.symbol for token in self.chain.tokens)
         address = self.pool.address.hex()[:10]

@@ -49,11 +49,17 @@ def in_python(air: Air, statement: Statement, proof: bytes) -> bool:
     return True
 
 
-def test_the_contract_is_what_the_generator_prints(tmp_path: Path) -> None:
-    out = tmp_path / "axr1_100.vy"
-    arguments = ["vyper", "axon.rewards.air:reward_air", "--log-rows", "13,14,15,16", "--face", "pool"]
-    assert main([*arguments, "-o", str(out)]) == 0
-    committed = Path(__file__).parents[2] / "contracts" / "stark" / "axr1_100.vy"
+@pytest.mark.parametrize(
+    ("name", "lengths", "options"),
+    [("axr1_100", "13,14,15,16", "onchain-100"), ("axr1_compact_100", "13,14", "compact-100")],
+)
+def test_the_contract_is_what_the_generator_prints(
+    tmp_path: Path, name: str, lengths: str, options: str
+) -> None:
+    out = tmp_path / f"{name}.vy"
+    arguments = ["vyper", "axon.rewards.air:reward_air", "--log-rows", lengths, "--options", options]
+    assert main([*arguments, "--face", "pool", "-o", str(out)]) == 0
+    committed = Path(__file__).parents[2] / "contracts" / "stark" / f"{name}.vy"
     assert out.read_text() == committed.read_text()
 
 

@@ -20,8 +20,9 @@ from axon.aggregator.commands_chain import torrent_blocks
 from axon.aggregator.matrix import settled_matrix
 from axon.bls import BlsSecret
 from axon.bt import parse_torrent
+from axon.chain.deploy import deploy_reward_verifier
 from axon.chain.rpc import RpcChain
-from axon.demo.chain import DemoChain, deploy_verifier
+from axon.demo.chain import DemoChain
 from axon.demo.node import node_demo_chain, publisher_wallet
 from axon.ids import Epoch
 from axon.keys import NodeSecret
@@ -146,7 +147,9 @@ def test_from_a_swarm_to_claims_whatever_is_killed(tmp_path: Path) -> None:
         keys = [BlsSecret.load_or_create(tmp_path / f"tracker-{k}" / "bls.key") for k in range(3)]
         demo.register_trackers(keys)
         weights = {secrets[name].public: weight for name, weight in WEIGHTS.items()}
-        pool = demo.open_pool(info_hash, blocks, weights, deploy_verifier(demo.chain, ONCHAIN_100))
+        pool = demo.open_pool(
+            info_hash, blocks, weights, deploy_reward_verifier(demo.chain, ONCHAIN_100.name)
+        )
         index = {name: demo.join(name, secrets[name]) for name in NAMES}
         rules = read_rules(pool, blocks)
         (tmp_path / "pools.json").write_text(json.dumps({"pools": [rules.to_json()]}))
