@@ -69,7 +69,7 @@ class _Session:
     async def run(self, sources: list[TorrentSource]) -> None:
         node = Node(self._config, self._event)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._signals)
+            await nursery.start(self._signals)  # before anybody learns that we are there
             await nursery.start(node.run)
             swarms = self._swarms = [node.add(source) for source in sources]
             nursery.start_soon(self._progress, node)
@@ -98,8 +98,9 @@ class _Session:
             await trio.sleep(1)
             self._reporter.progress(node.swarms, trio.current_time())
 
-    async def _signals(self) -> None:
+    async def _signals(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            task_status.started()
             async for number in received:
                 if self._stop.is_set():
                     raise ConfigError("interrupted twice")
