@@ -54,6 +54,10 @@ class Ledger:
     num_pieces : int
     piece_blocks : callable
         Blocks of piece `index`.
+    received : ReceiptLog, optional
+        The same file, opened so that a commit does not wait for the disk: for receipts of others. Those
+        still survive kill -9; after power loss the downloader sends what we lack again. What we sign
+        ourselves always waits, or one sequence number could be signed twice with different contents.
     clock, wall, random
         Seconds for delays, seconds since 1970 for timestamps, and bytes for nonces.
     """
@@ -66,13 +70,14 @@ class Ledger:
         *,
         num_pieces: int,
         piece_blocks: Callable[[int], int],
+        received: ReceiptLog | None = None,
         clock: Callable[[], float] = trio.current_time,
         wall: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.scope = scope
         self.trouble: str | None = None  # what the disk says, while it refuses
-        self._log, self._secret = log, secret
+        self._log, self._received, self._secret = log, received, secret
         self._num_pieces, self._piece_blocks = num_pieces, piece_blocks
         self._clock, self._wall, self._random = clock, wall, random
         self._links: set[Link] = set()
@@ -310,7 +315,7 @@ class Ledger:
         """In the worker thread."""
         for link in work.opening:
             self._load(work, link.channel.given_ledger, link.channel.taken_ledger)
-        work.do(self._log, self._secret)
+        work.do(self._log, self._received or self._log, self._secret)
 
     def _load(self, work: Round, mine: LedgerId, theirs: LedgerId) -> None:
         """Read a peer's tallies from the log."""

@@ -104,8 +104,11 @@ class Round:
     def __bool__(self) -> bool:
         return bool(self.opening or self.arrivals or self.keeping or self.signing or self.resending)
 
-    def do(self, log: ReceiptLog, secret: NodeSecret) -> None:
-        """In the worker thread: all that costs time, or touches the disk."""
+    def do(self, log: ReceiptLog, received: ReceiptLog, secret: NodeSecret) -> None:
+        """In the worker thread: all that costs time, or touches the disk.
+
+        `received` is where receipts of others go: `log`, or the same file without the wait for the disk.
+        """
         for arrival in self.arrivals:
             arrival.verified = arrival.receipt.verifies()
         if self.signing:
@@ -118,7 +121,7 @@ class Round:
             for entry, receipt, outcome in zip(self.signing, signed, outcomes):
                 entry.receipt, entry.outcome = receipt, outcome
         if self.keeping:
-            outcomes = log.append(
+            outcomes = received.append(
                 Role.RECEIVED, [(entry.receipt, entry.acks) for entry in self.keeping], verified=True
             )
             for arrival, outcome in zip(self.keeping, outcomes):
