@@ -1,7 +1,7 @@
-"""The HTTP shell: one task over an epoll of its own for announces and scrapes, a task each for the rest.
+"""Plain HTTP: one task over an epoll of its own answers the announces and scrapes of all connections.
 
-A trio task a connection costs more than an announce does. So one task drains all
-connections; what needs the disk, a thread or TLS is handed, with its socket, to `serve_stream`.
+A trio task a connection costs more than an announce does. What waits on a body, the disk or a
+thread is handed, with its socket, to a task of its own (`http_stream.py`), as is all of TLS.
 """
 
 import select
@@ -13,19 +13,17 @@ import trio
 
 from axon.errors import ConfigError
 from axon.tracker.app import App
+from axon.tracker.http_stream import HEAD_PATIENCE, RECEIVE
 from axon.tracker.requests import MAX_HEAD, HttpError, client_address, parse_head, response
 
 if TYPE_CHECKING:
     from axon.tracker.engine import Engine
 
-__all__ = ["HttpLoop", "bind_http", "serve_stream"]
+__all__ = ["HttpLoop", "bind_http"]
 
 _ACCEPT: Final = 64  # connections before others get a turn
 _EVENTS: Final = 256
-_RECEIVE: Final = 64 * 1024  # bytes
 _MAX_UNSENT: Final = 1 << 20  # bytes that a client may leave unread before it is dropped
-_HALF: Final = 10.0  # seconds for a whole head
-_MAX_PIPELINE: Final = 64 * 1024  # bytes of requests waiting on one connection
 
 
 def bind_http(host: str, port: int) -> socket.socket:
@@ -207,7 +205,7 @@ class HttpLoop:
                     return None
                 data = engine.http_in[consumed:size].tobytes()
             else:
-                data = connection.sock.recv(_RECEIVE)
+                data = connection.sock.recv(RECEIVE)
         except BlockingIOError:
             return None
         except OSError:
@@ -314,7 +312,7 @@ class HttpLoop:
     def _sweep(self, now: float, *, crowded: bool = False) -> None:
         """Close the silent ones; when crowded, the tenth that was silent for longest."""
         for connection in list(self._connections.values()):
-            patience = _HALF if connection.buffer or connection.unsent else self._idle
+            patience = HEAD_PATIENCE if connection.buffer or connection.unsent else self._idle
             if now - connection.last > patience:
                 self._close(connection)
         if crowded and self._connections:
@@ -328,82 +326,3 @@ class HttpLoop:
             if connection.registered:
                 self._epoll.unregister(fd)
             connection.sock.close()
-
-
-async def serve_stream(
-    app: App,
-    stream: trio.abc.Stream,
-    address: bytes,
-    clock: Callable[[], float],
-    idle: float,
-    data: bytes = b"",
-    give_back: Callable[[bytes], None] | None = None,
-) -> None:
-    """Serve any request; the way for TLS and for what waits on the disk.
-
-    To the connection's end; or, with `give_back`, one request, and then that is called with what
-    was read beyond it, and the stream left open.
-    """
-    buffer = data
-    held = 0  # bytes counted with `app.hold`
-    kept = False
-    with trio.CancelScope() as scope:
-        try:
-            keep_alive = True
-            while keep_alive:
-                scope.deadline = trio.current_time() + (_HALF if buffer else idle)
-                while (end := buffer.find(b"\r\n\r\n")) < 0:
-                    if len(buffer) > MAX_HEAD:
-                        raise HttpError(431, f"head of more than {MAX_HEAD} bytes", close=True)
-                    more = await stream.receive_some(_RECEIVE)
-                    if not more:
-                        return
-                    buffer += more
-                request = parse_head(buffer[:end])
-                buffer = buffer[end + 4 :]
-                app.expect(request)
-                if request.headers.get(b"expect", b"").lower() == b"100-continue":
-                    await stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-                scope.deadline = trio.current_time() + 60
-                chunks, size = [buffer], len(buffer)
-                while size < request.length:
-                    more = await stream.receive_some(_RECEIVE)
-                    if not more:
-                        return
-                    app.hold(len(more))
-                    held += len(more)
-                    chunks.append(bytes(more))
-                    size += len(more)
-                buffer = b"".join(chunks)
-                body, buffer = buffer[: request.length], buffer[request.length :]
-                app.hold(-held)
-                held = 0
-                keep_alive = request.keep_alive
-                client = client_address(address, request, app.trusted)
-                scope.deadline = trio.current_time() + 300
-                try:
-                    answer = app.fast(request, client, clock())
-                    if answer is not None:
-                        await stream.send_all(response(200, answer, close=not keep_alive))
-                        continue
-                    async for part in app.respond(request, body, client, close=not keep_alive):
-                        await stream.send_all(part)
-                    if give_back is not None and keep_alive:
-                        kept = True
-                        give_back(buffer)
-                        return
-                except HttpError as error:
-                    keep_alive &= not error.close
-                    reason = str(error).encode()
-                    await stream.send_all(response(error.status, reason, close=not keep_alive))
-        except HttpError as error:
-            with trio.move_on_after(5):
-                await stream.send_all(response(error.status, str(error).encode(), close=True))
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the client went away
-        finally:
-            app.hold(-held)
-            if not kept:
-                with trio.move_on_after(1) as closing:
-                    closing.shield = True
-                    await stream.aclose()

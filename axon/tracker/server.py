@@ -8,7 +8,6 @@ import socket
 import ssl
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,19 +18,21 @@ import trio
 from axon.errors import AxonError, ConfigError, StorageError
 from axon.keys import NodeSecret
 from axon.receiptlog import ReceiptLog
-from axon.tracker import snapshot
 from axon.tracker.accounts import Accounts
 from axon.tracker.app import App
 from axon.tracker.attest import Attester
 from axon.tracker.config import Config
 from axon.tracker.connection_id import ConnectionIds
-from axon.tracker.http import HttpLoop, bind_http, serve_stream
+from axon.tracker.http import HttpLoop, bind_http
+from axon.tracker.http_stream import StreamTasks
 from axon.tracker.intake import Intake, RateLimit
 from axon.tracker.ledger import AnnounceQueue
 from axon.tracker.lists import Lists
+from axon.tracker.log import Log
 from axon.tracker.logic import Counters, Policy, Tracker
 from axon.tracker.pools import Pools
 from axon.tracker.requests import response
+from axon.tracker.swarmfile import SwarmFile
 from axon.tracker.swarms import Store, Swarms
 from axon.tracker.udp import bind_udp, serve_compiled, serve_plain
 from axon.tracker.worker import UDP, Worker
@@ -39,31 +40,9 @@ from axon.tracker.worker import UDP, Worker
 if TYPE_CHECKING:
     from axon.tracker.engine import Engine
 
-__all__ = ["Log", "Server"]
+__all__ = ["Server"]
 
-_LEVELS: Final = ("debug", "info", "warning", "error")
 _DRAIN: Final = 5.0  # seconds that connections get to end
-_TASKS: Final = 1000  # requests that wait on bodies or the disk at once
-_TASKS_EACH: Final = 64  # and of one address
-
-
-class Log:
-    """Lines on standard error: `time level event key=value …`, or JSON."""
-
-    def __init__(self, level: str, as_json: bool) -> None:
-        self._least = _LEVELS.index(level)
-        self._json = as_json
-
-    def __call__(self, level: str, event: str, **values: object) -> None:
-        """Write one line, if `level` is high enough."""
-        if _LEVELS.index(level) < self._least:
-            return
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        if self._json:
-            line = json.dumps({"time": stamp, "level": level, "event": event} | values, default=str)
-        else:
-            line = " ".join([stamp, level, event, *(f"{k}={v}" for k, v in values.items())])
-        print(line, file=sys.stderr, flush=True)
 
 
 @dataclass(slots=True)
@@ -102,8 +81,9 @@ class Server:
             self.tracker, trusted=config.proxy, clock=self._clock, connections=lambda: len(self._loop)
         )
         self._worker: Worker | None = None
+        self._swarm_file: SwarmFile | None = None
         self._tls = self._make_tls()
-        self._tasks: Counter[bytes] = Counter()  # by address
+        self._tasks = StreamTasks(self.app, self._clock, config.idle, self.log)
         self._nursery: trio.Nursery | None = None
         self._loop = HttpLoop(
             self.app,
@@ -128,10 +108,11 @@ class Server:
             self._open_data()
             self._reload()
             self._bind()
-            self._restore()
+            if self._swarm_file is not None:
+                self._swarm_file.restore(self._clock())
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                nursery.start_soon(self._signals)
+                await nursery.start(self._signals)  # before anybody learns that we are there
                 self._start(nursery)
                 self._announce_ready()
                 await self._stop.wait()
@@ -184,6 +165,7 @@ class Server:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"data folder {folder}: {error}") from error
+        self._swarm_file = SwarmFile(folder / "swarms", self.tracker, self.log)
         secret = NodeSecret.load_or_create(folder / "node.key")
         accounts = folder / "accounts.sqlite"
         Accounts(accounts).close()  # so that it can be read before the first announce
@@ -260,7 +242,8 @@ class Server:
         nursery.start_soon(self._sweep)
         if self.config.data is not None:
             nursery.start_soon(self._load_bls, self.config.data)
-            nursery.start_soon(self._snapshots, self.config.data / "swarms")
+        if self._swarm_file is not None:
+            nursery.start_soon(self._snapshots, self._swarm_file)
         if self._worker is not None:
             nursery.start_soon(self._worker.start)
         if self.app.queue is not None:
@@ -272,7 +255,7 @@ class Server:
 
     def _detach(self, sock: socket.socket, address: bytes, data: bytes) -> None:
         """Give a connection a task of its own for its next request; then the loop has it back."""
-        if self._nursery is None or not self._admit(address):
+        if self._nursery is None or not self._tasks.admit(address):
             with contextlib.suppress(OSError):
                 sock.send(response(503, b"too many requests wait here\n", close=True))
             sock.close()
@@ -284,40 +267,23 @@ class Server:
             again.setblocking(False)
             self._loop.adopt(again, address, rest)
 
-        self._nursery.start_soon(self._serve_one, stream, address, data, give_back)
-
-    def _admit(self, address: bytes) -> bool:
-        """Tell whether there is room for one more task, in all and for this address."""
-        return self._tasks.total() < _TASKS and self._tasks[_network(address)] < _TASKS_EACH
-
-    async def _serve_one(
-        self,
-        stream: trio.abc.Stream,
-        address: bytes,
-        data: bytes = b"",
-        give_back: Callable[[bytes], None] | None = None,
-    ) -> None:
-        self._tasks[_network(address)] += 1
-        try:
-            await serve_stream(self.app, stream, address, self._clock, self.config.idle, data, give_back)
-        except Exception as error:  # one request's bug must not end the others
-            self.log("error", "request", error=repr(error))
-        finally:
-            self._tasks[_network(address)] -= 1
-            if not self._tasks[_network(address)]:
-                del self._tasks[_network(address)]
+        self._nursery.start_soon(self._tasks.serve, stream, address, data, give_back)
 
     async def _serve_tls(self, listener: trio.SocketListener) -> None:
         assert self._tls is not None
         context = self._tls
 
         async def handle(stream: trio.SocketStream) -> None:
-            host = stream.socket.getpeername()[0]
-            address = socket.inet_pton(stream.socket.family, host.partition("%")[0])
-            if self._tasks.total() >= self.config.connections:
+            try:
+                host = stream.socket.getpeername()[0]
+            except OSError:  # reset before its turn came
                 await trio.aclose_forcefully(stream)
                 return
-            await self._serve_one(
+            address = socket.inet_pton(stream.socket.family, host.partition("%")[0])
+            if len(self._tasks) >= self.config.connections:
+                await trio.aclose_forcefully(stream)
+                return
+            await self._tasks.serve(
                 trio.SSLStream(stream, context, server_side=True, https_compatible=True), address
             )
 
@@ -359,8 +325,9 @@ class Server:
             self.app.attester = Attester(secret, lambda: intake.pools)
         self.app.keys |= {"bls_public": secret.public.hex(), "bls_possession": possession.hex()}
 
-    async def _signals(self) -> None:
+    async def _signals(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+            task_status.started()
             async for number in received:
                 if number != signal.SIGHUP:
                     self.log("info", "stopping", signal=signal.Signals(number).name)
@@ -374,51 +341,23 @@ class Server:
 
     # Keeping.
 
-    def _restore(self) -> None:
-        if self.config.data is None:
-            return
-        try:
-            body = snapshot.read(self.config.data / "swarms")
-        except StorageError as error:  # swarms come back by themselves
-            self.log("warning", "snapshot", reason=str(error))
-            return
-        if body is not None:
-            now = self._clock()
-            tick, length = self.tracker.tick(now), self.tracker.policy.tick
-            peers = snapshot.restore(self.store, body, tick, length, time.time())
-            self.log("info", "restored", peers=peers)
-
-    async def _snapshots(self, path: Path) -> None:
+    async def _snapshots(self, file: SwarmFile) -> None:
         while True:
             await trio.sleep(self.config.snapshot_every)
-            await self._save(path)
+            await self._save(file)
 
-    async def _save(self, path: Path) -> None:
-        policy = self.tracker.policy
-        writer = snapshot.SnapshotWriter(self.tracker.tick(self._clock()), policy.tick, time.time())
-        for number, row in enumerate(self.store.dump()):
-            writer.add(row)
-            if number % 256 == 255:
-                await trio.lowlevel.checkpoint()
-        try:
-            await trio.to_thread.run_sync(writer.save, path)
-        except StorageError as error:
+    async def _save(self, file: SwarmFile) -> None:
+        if not await file.save(self._clock()):
             self.app.healthy = False
-            self.log("error", "snapshot", reason=str(error))
 
     async def _drain(self) -> None:
         """Answer what was asked, put everything on disk."""
         if self._tls is None:
             self._loop.drain()
         with trio.move_on_after(_DRAIN):
-            while len(self._loop) or self._tasks.total():
+            while len(self._loop) or len(self._tasks):
                 await trio.sleep(0.05)
         if self.app.queue is not None:
             await self.app.queue.flush()
-        if self.config.data is not None:
-            await self._save(self.config.data / "swarms")
-
-
-def _network(address: bytes) -> bytes:
-    """Return what counts as one address: an IPv6 /64, or an IPv4 address."""
-    return address[:8] if len(address) == 16 else address
+        if self._swarm_file is not None:
+            await self._save(self._swarm_file)
