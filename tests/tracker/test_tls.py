@@ -93,7 +93,7 @@ def test_what_is_no_handshake_ends_that_connection_only(
     assert exchange(running, certificate, ANNOUNCE % (9, bye)).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_it_ends_cleanly(certificate: tuple[Path, Path]) -> None:
+def test_it_ends_cleanly_even_when_told_so_at_once(certificate: tuple[Path, Path]) -> None:
     cert, key = certificate
     with tracker("--plain", "--tls-cert", str(cert), "--tls-key", str(key)) as it:
         assert it.stop() == 0
