@@ -34,7 +34,7 @@ __all__ = [
     "named",
 ]
 
-VERSION = 1  # of the protocol and of the proof's bytes
+VERSION = 2  # of the protocol and of the proof's bytes
 
 
 @dataclass(frozen=True)
