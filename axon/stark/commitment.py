@@ -45,7 +45,7 @@ from axon.stark.lanes import (
     store_digests,
 )
 
-__all__ = ["DIGEST_BYTES", "MerkleTree", "sibling_count", "verify_multi"]
+__all__ = ["DIGEST_BYTES", "MerkleTree", "sibling_count", "siblings", "verify_multi"]
 
 DIGEST_BYTES = 32
 _GRAIN = 512  # nodes below which a second thread does not pay
@@ -112,10 +112,10 @@ class MerkleTree:
         """The digests that, with the leaves at `indices` (sorted, unique), give the root."""
         _check_indices(indices, self.leaves)
         size = self.digest_bytes
-        return [self.levels[k][i].tobytes()[:size] for k, i in _siblings(indices, len(self.levels) - 1)]
+        return [self.levels[k][i].tobytes()[:size] for k, i in siblings(indices, len(self.levels) - 1)]
 
 
-def _siblings(indices: Sequence[int], depth: int) -> Iterator[tuple[int, int]]:
+def siblings(indices: Sequence[int], depth: int) -> Iterator[tuple[int, int]]:
     """(level, index in it) of each digest of a multi-proof, in order."""
     waiting: list[int] = []  # levels of the nodes that wait for their sibling
     for index, following in zip_longest(indices, indices[1:], fillvalue=-1):
