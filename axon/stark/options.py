@@ -249,7 +249,6 @@ COMPACT_100 = Options(
     log_blowup=10,
     queries=15,
     grinding_bits=26,
-    log_final=7,
     digest_bytes=26,
     max_log_rows=14,
 )
@@ -259,7 +258,6 @@ COMPACT_128 = Options(
     log_blowup=10,
     queries=21,
     grinding_bits=26,
-    log_final=7,
     max_log_rows=14,
     max_functions=256,
 )

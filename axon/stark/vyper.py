@@ -103,7 +103,6 @@ class _Printer:
         o = self.options
         face = POOL if self.face == "pool" else GENERIC
         constants, code = self._constants(), self._code()
-        weigh, sums = self._weigh()
         digest = o.digest_bytes
         log_max = max(a.log_rows for a in self.airs)
         has = dict(self.trees)
@@ -123,7 +122,6 @@ class _Printer:
             "HAS_LIST": str(bool(self.air.lists)),
             "HAS_ATTESTED": str("attested" in has),
             "ATTESTED_MASK": "DIGEST_MASK" if "attested" in has else 0,
-            "NODES": o.queries * (log_max + o.log_blowup),
             "MAX_PUBLIC": 12 + (5 * 1024 if self.face == "pool" else self._list_limit() + 66) // 4 + 4,
             "HEADER": int.from_bytes(HEADER, "big"),
             "DIGEST": digest,
@@ -156,7 +154,6 @@ class _Printer:
             "ROOT_QUOTIENT": self._root(names.index("quotient"), tags["quotient"]),
             "BEGIN": self._begin(),
             "ROOTS_OF_UNITY": self._choose({a.log_rows: root_of_unity(a.log_rows) for a in self.airs}),
-            "NODE": self._node(),
             "SLOTS": self.inputs + len(constants) + max(1, self.program.registers),
             "CONSTANTS": len(constants),
             "CONSTANT_BYTES": 8 * len(constants) + 32,
@@ -167,18 +164,15 @@ class _Printer:
             "DIVISORS": self._divisors(),
             "DIVISOR_ROWS": len(Divisors.of(self.air).rows),
             "TABLES": self._tables(),
-            "WEIGH": weigh,
-            "ROW_SUMS": sums,
+            "ROW_SUMS": self._weigh(),
             "BASE": max(1, self._base_width()),
             "CUBIC": (sum(width for _, width in self.trees) - self._base_width()) // 3,
             "READ_ROWS": self._read_rows(),
             "ROW_BYTES": str(self.row_bytes),
-            "POINT": self._point(False),
-            "POINT_INVERSE": self._point(True),
-            "SHIFTS": self._shifts(False),
-            "SHIFT_INVERSES": self._shifts(True),
+            "GENERATOR": GENERATOR,
+            "POINT": self._point(),
             "FINAL_ABSORB": self._final_absorb(),
-            "FOLD": self._fold(),
+            "FOLD_TERMS": self._fold_terms(),
             "LIST_LIMIT": self._list_limit(),
         }
         text = TEMPLATE
@@ -220,14 +214,6 @@ class _Printer:
             f"    if log_rows == {log_rows}:\n        return {value}" for log_rows, value in values.items()
         ]
         return "\n".join(lines)
-
-    def _node(self) -> str:
-        size = self.options.digest_bytes
-        if size == 32:
-            return 'keccak256(concat(x"01", convert(left, bytes32), convert(right, bytes32)))'
-        first = f"convert((1 << 248) | (left >> 8) | (right >> {8 * (1 + size)}), bytes32)"
-        rest = f"convert(right << {8 * (31 - size)}, bytes32)"
-        return f"keccak256(concat({first}, convert({rest}, bytes{2 * size - 31})))"
 
     # constraints
 
@@ -336,46 +322,34 @@ class _Printer:
             start += width
         return "\n".join("        " + line for line in lines)
 
-    def _weigh(self) -> tuple[str, str]:
-        """Functions for the weighted sums over an opened row, and the statements that call them.
-
-        A function adds few products, each of values that it loads once: Venom keeps what it
-        loads on the stack and gives up beyond sixteen.
-        """
+    def _weigh(self) -> str:
+        """Statements for the weighted sums over an opened row."""
         places = self._places()
         near = self.program.current + self.segments
-        functions, calls = [], []
+        lines = []
         for side, chosen in (("near", range(near)), ("far", range(near, self.frame))):
             if not chosen:
                 continue
-            parts: list[tuple[bool, str]] = []
+            lines.append(f"# {side}: sums of the weights' coordinate d over columns' coordinate c, at 3 c + d")
+            started: set[int] = set()
             for cubic in (False, True):
-                terms = [
-                    f"unsafe_mul(row[{self._base_width_at(places[k])}], w[{k}])"
-                    for k in chosen
-                    if places[k][1] == cubic
-                ]
-                for number, first in enumerate(range(0, len(terms), _TERMS)):
-                    name = f"_{side}_{'cubic' if cubic else 'base'}_{number}"
-                    parts.append((cubic, name))
-                    size = "CUBIC" if cubic else "BASE"
-                    some = terms[first : first + _TERMS]
-                    head = f"def {name}(row: uint256[{size}], w: uint256[FRAME]) -> uint256:\n"
-                    functions.append(f"@internal\n@pure\n{head}    return {_sum(some)}\n")
-            calls.append(
-                f"# {side}: sums of the weights' coordinate d over columns' coordinate c, at 3 c + d"
-            )
-            for c in range(3):
-                for d in range(3):
-                    used = [
-                        f"self.{name}({f'cubic{c}' if cubic else 'base'}, weights{d})"
-                        for cubic, name in parts
-                        if cubic or c == 0
-                    ]
-                    calls.append(f"s[{3 * c + d}] = {used[0] if used else 0}")
-                    calls += [f"s[{3 * c + d}] = unsafe_add(s[{3 * c + d}], {call})" for call in used[1:]]
-            calls.append(f"st[{side.upper()}_SUM] = self._join(s)")
-        return "\n\n".join(functions), "\n".join("        " + line for line in calls)
+                ks = [k for k in chosen if places[k][1] == cubic]
+                for c in range(3) if cubic else (0,):
+                    for d in range(3):
+                        place = 3 * c + d
+                        terms = [
+                            f"unsafe_mul({f'cubic{c}' if cubic else 'base'}[{self._base_width_at(places[k])}], weights{d}[{k}])"
+                            for k in ks
+                        ]
+                        for first in range(0, len(terms), _TERMS):
+                            some = terms[first : first + _TERMS]
+                            if place in started:
+                                some.append(f"s[{place}]")
+                            started.add(place)
+                            lines.append(f"s[{place}] = {_sum(some)}")
+            lines += [f"s[{place}] = 0" for place in range(9) if place not in started]
+            lines.append(f"st[{side.upper()}_SUM] = self._join(s)")
+        return "\n".join("        " + line for line in lines)
 
     def _base_width_at(self, place: tuple[int, bool]) -> int:
         """A base column's own place, or the number of a cubic one."""
@@ -402,20 +376,13 @@ class _Printer:
 
     # domains
 
-    def _point(self, inverted: bool) -> str:
+    def _point(self) -> str:
         """Bit i of a bit-reversed position contributes a root of order 2^(i+1), whatever the domain."""
         lines = []
         for i in range(max(a.log_rows for a in self.airs) + self.options.log_blowup):
             root = root_of_unity(i + 1)
             lines.append(f"if position & {1 << i} != 0:")
-            lines.append(f"    x = unsafe_mul(x, {inverse(root) if inverted else root}) % goldilocks.P")
-        return "\n".join("    " + line for line in lines)
-
-    def _shifts(self, inverted: bool) -> str:
-        shift = inverse(GENERATOR) if inverted else GENERATOR
-        count = max(len(self.options.folds(a.log_rows)) for a in self.airs) + 1
-        values = [pow(shift, 8**k, P) for k in range(count)]
-        lines = [f"if layer == {k}:\n        return {value}" for k, value in enumerate(values)]
+            lines.append(f"    x = unsafe_mul(x, {root}) % goldilocks.P")
         return "\n".join("    " + line for line in lines)
 
     def _final_absorb(self) -> str:
@@ -429,20 +396,25 @@ class _Printer:
             )
         return "\n".join("    " + line for line in lines)
 
-    def _fold(self) -> str:
-        eighth, quarter = inverse(root_of_unity(3)), inverse(root_of_unity(2))
-        factors = [pow(eighth, e, P) for e in (1, 2, 3)]
-        return (
-            f"    a: uint256 = goldilocks._butterfly(e[0], e[1], c)\n"
-            f"    b: uint256 = goldilocks._butterfly(e[2], e[3], goldilocks._scale(c, {factors[1]}))\n"
-            f"    d: uint256 = goldilocks._mul(c, c)\n"
-            f"    a = goldilocks._butterfly(a, b, d)\n"
-            f"    b = goldilocks._butterfly(e[4], e[5], goldilocks._scale(c, {factors[0]}))\n"
-            f"    f: uint256 = goldilocks._butterfly(e[6], e[7], goldilocks._scale(c, {factors[2]}))\n"
-            f"    b = goldilocks._butterfly(b, f, goldilocks._scale(d, {quarter}))\n"
-            f"    a = goldilocks._butterfly(a, b, goldilocks._mul(d, d))\n"
-            f"    return goldilocks._scale(a, goldilocks.EIGHTH)"
-        )
+    def _fold_terms(self) -> str:
+        lines = []
+        for j in range(8):
+            if j:
+                lines.append("yj = unsafe_mul(yj, y) % P" if j > 1 else "yj = y")
+            names = ("a", "b", "c") if j else ("a: uint256", "b: uint256", "c: uint256")
+            for name, source in zip(names, "pqr"):
+                value = f"unsafe_mul({source}[{j}], yj)" if j else f"{source}[0]"
+                lines.append(f"{name} = {value}")
+            names = ("d", "f", "g") if j else ("d: uint256", "f: uint256", "g: uint256")
+            for name, piece in zip(names, (f"powers[{j}] >> 192", f"(powers[{j}] >> 128) & M64", f"(powers[{j}] >> 64) & M64")):
+                lines.append(f"{name} = {piece}")
+            for k, terms in enumerate((
+                "unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f))))",
+                "unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g)))",
+                "unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d))",
+            )):
+                lines.append(f"s[{k}] = unsafe_add(s[{k}], {terms})" if j else f"s[{k}] = {terms}")
+        return "\n".join("    " + line for line in lines)
 
 
 def _without_empty_loops(lines: Sequence[str]) -> Iterator[str]:

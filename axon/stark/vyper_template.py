@@ -267,7 +267,6 @@ CODE: constant(
 ) = x"{{CODE_DATA}}"
 BASE: constant(uint256) = {{BASE}}  # base columns of an opened row
 CUBIC: constant(uint256) = {{CUBIC}}  # columns in the extension behind them; the last is FRI's mask
-NODES: constant(uint256) = {{NODES}}  # of a multi-proof, at most
 MAX_PUBLIC: constant(uint256) = {{MAX_PUBLIC}}  # words
 
 # Places in `st`.
@@ -281,16 +280,21 @@ BETA: constant(uint256) = 6
 TEMPORARY: constant(uint256) = 7
 LOG_SIZE: constant(uint256) = 8
 FOLDS: constant(uint256) = 9
-COUNT: constant(uint256) = 10  # different positions
-KNOWN: constant(uint256) = 11
-NODE: constant(uint256) = 12  # next entry of `steps`
-CHILD: constant(uint256) = 13
-NEAR_SUM: constant(uint256) = 14
-FAR_SUM: constant(uint256) = 15
+NEAR_SUM: constant(uint256) = 10
+FAR_SUM: constant(uint256) = 11
+NEAR_BOTTOM: constant(uint256) = 12
+FAR_BOTTOM: constant(uint256) = 13
+PRODUCT: constant(uint256) = 14
+KNOWN: constant(uint256) = 15
+POINT: constant(uint256) = 16
+LAYER: constant(uint256) = 17
+TOP: constant(uint256) = 18
+MEET: constant(uint256) = 19
+LEVEL: constant(uint256) = 20
 
 
 {{SIGNATURE}}
-    st: uint256[16] = empty(uint256[16])
+    st: uint256[21] = empty(uint256[21])
     v: uint256[INPUTS] = empty(uint256[INPUTS])
     roots: uint256[TREES] = empty(uint256[TREES])
     assert len(proof) >= {{MIN_BYTES}}, "verifier: proof too short"
@@ -377,155 +381,167 @@ FAR_SUM: constant(uint256) = 15
     state = keccak256(concat(state, x"09", slice(proof, st[CURSOR], 8)))
     st[CURSOR] += 8
 
-    # places[0 .. QUERIES - 1]: the positions, sorted, each once; then those of every third level.
+    # places[0 .. QUERIES - 1]: the positions, sorted, each once; behind them those of FRI's layers.
+    # meets: the level at which the paths of a place and of the next one meet, or the tree's depth.
     places: uint256[(MAX_FOLDS + 1) * QUERIES] = empty(uint256[(MAX_FOLDS + 1) * QUERIES])
+    meets: uint256[(MAX_FOLDS + 1) * QUERIES] = empty(uint256[(MAX_FOLDS + 1) * QUERIES])
+    counts: uint256[MAX_FOLDS + 1] = empty(uint256[MAX_FOLDS + 1])
+    siblings: uint256[MAX_FOLDS + 1] = empty(uint256[MAX_FOLDS + 1])  # of a multi-proof
     sorted: uint256[QUERIES] = self._positions(state, st[LOG_SIZE])
     for k: uint256 in range(QUERIES):
         if k == 0 or sorted[k] != sorted[k - 1]:
-            places[st[COUNT]] = sorted[k]
-            sorted[st[COUNT]] = sorted[k]
-            st[COUNT] += 1
+            places[counts[0]] = sorted[k]
+            counts[0] += 1
+    for k: uint256 in range(counts[0] - 1, bound=QUERIES):
+        meets[k] = self._highest_bit(places[k] ^ places[unsafe_add(k, 1)])
+    meets[counts[0] - 1] = st[LOG_SIZE]
+    for layer: uint256 in range(MAX_FOLDS + 1):
+        st[TEMPORARY] = layer * QUERIES
+        siblings[layer] = 1
+        for k: uint256 in range(counts[layer], bound=QUERIES):
+            meet: uint256 = meets[st[TEMPORARY] + k]
+            siblings[layer] = siblings[layer] + meet - 1
+            if layer < MAX_FOLDS and meet >= 3:
+                next: uint256 = (layer + 1) * QUERIES + counts[layer + 1]
+                places[next] = places[st[TEMPORARY] + k] >> 3
+                meets[next] = meet - 3
+                counts[layer + 1] += 1
 
-    # How paths run together, the same in every tree: for each node 2 if both children are known,
-    # else which side the known one is on. FRI's trees are the upper parts.
-    steps: uint256[NODES] = empty(uint256[NODES])
-    starts_at: uint256[MAX_LOG_SIZE + 2] = empty(uint256[MAX_LOG_SIZE + 2])
-    widths: uint256[MAX_LOG_SIZE + 2] = empty(uint256[MAX_LOG_SIZE + 2])
-    siblings: uint256 = 0
-    st[KNOWN] = st[COUNT]
-    for level: uint256 in range(st[LOG_SIZE], bound=MAX_LOG_SIZE):
-        widths[level] = st[KNOWN]
-        starts_at[level] = st[NODE]
-        kept: uint256 = 0
-        st[CHILD] = 0
-        for k: uint256 in range(QUERIES):
-            if st[CHILD] == st[KNOWN]:
-                break
-            place: uint256 = sorted[st[CHILD]]
-            step: uint256 = place & 1
-            st[CHILD] = unsafe_add(st[CHILD], 1)
-            if step == 0 and st[CHILD] < st[KNOWN] and sorted[st[CHILD]] == place ^ 1:
-                step = 2
-                st[CHILD] = unsafe_add(st[CHILD], 1)
-            else:
-                siblings = unsafe_add(siblings, 1)
-            steps[st[NODE]] = step
-            st[NODE] = unsafe_add(st[NODE], 1)
-            sorted[kept] = place >> 1
-            kept = unsafe_add(kept, 1)
-        st[KNOWN] = kept
-        if (level + 1) % 3 == 0 and (level + 1) // 3 <= st[FOLDS]:
-            for k: uint256 in range(kept, bound=QUERIES):
-                places[((level + 1) // 3) * QUERIES + k] = sorted[k]
-    widths[st[LOG_SIZE]] = 1
-
-    # The opened rows: their leaves, and the DEEP quotient at their points.
+    # The opened rows: their leaves, and what DEEP divides at their points.
+    paths_at: uint256[TREES + MAX_FOLDS] = empty(uint256[TREES + MAX_FOLDS])
     rows_at: uint256[TREES] = empty(uint256[TREES])
     sizes: uint256[TREES] = {{ROW_BYTES}}
     for t: uint256 in range(TREES):
         rows_at[t] = st[CURSOR]
-        st[CURSOR] += sizes[t] * st[COUNT] + DIGEST * siblings
+        paths_at[t] = st[CURSOR] + sizes[t] * counts[0]
+        st[CURSOR] = paths_at[t] + DIGEST * siblings[0]
     assert len(proof) >= st[CURSOR] + 8, "verifier: proof too short"
-    digests: uint256[TREES * QUERIES] = empty(uint256[TREES * QUERIES])
+    digests: uint256[(TREES + MAX_FOLDS) * QUERIES] = empty(uint256[(TREES + MAX_FOLDS) * QUERIES])
+    points: uint256[QUERIES] = empty(uint256[QUERIES])
+    inverses: uint256[QUERIES] = empty(uint256[QUERIES])  # of the points
     values_: uint256[QUERIES] = empty(uint256[QUERIES])
+    masks: uint256[QUERIES] = empty(uint256[QUERIES])
+    bottoms: uint256[QUERIES] = empty(uint256[QUERIES])
+    products: uint256[QUERIES] = empty(uint256[QUERIES])  # of bottoms and points so far
+    near_line: uint256[5] = self._line(st[Z])
+    far_line: uint256[5] = self._line(st[NEXT])
     s: uint256[9] = empty(uint256[9])
     base: uint256[BASE] = empty(uint256[BASE])
     cubic0: uint256[CUBIC] = empty(uint256[CUBIC])
     cubic1: uint256[CUBIC] = empty(uint256[CUBIC])
     cubic2: uint256[CUBIC] = empty(uint256[CUBIC])
-    for i: uint256 in range(st[COUNT], bound=QUERIES):
+    st[PRODUCT] = 1
+    for i: uint256 in range(counts[0], bound=QUERIES):
         at: uint256 = 0
         word: uint256 = 0
 {{READ_ROWS}}
 {{ROW_SUMS}}
-        values_[i] = goldilocks._add(
-            self._deep(
-                goldilocks._sub(st[NEAR_SUM], st[NEAR_OPENED]),
-                goldilocks._sub(st[FAR_SUM], st[FAR_OPENED]),
-                self._point(places[i], self._shift(0)),
-                st[Z],
-                st[NEXT],
-            ),
-            (cubic0[CUBIC - 1] << 192) | (cubic1[CUBIC - 1] << 128) | (cubic2[CUBIC - 1] << 64),
+        points[i] = self._point(places[i])
+        masks[i] = (cubic0[CUBIC - 1] << 192) | (cubic1[CUBIC - 1] << 128) | (cubic2[CUBIC - 1] << 64)
+        st[NEAR_BOTTOM] = self._bottom(near_line, points[i])
+        st[FAR_BOTTOM] = self._bottom(far_line, points[i])
+        st[NEAR_SUM] = goldilocks._mul(
+            goldilocks._sub(st[NEAR_SUM], st[NEAR_OPENED]), self._cofactor(near_line, points[i])
         )
+        st[FAR_SUM] = goldilocks._mul(
+            goldilocks._sub(st[FAR_SUM], st[FAR_OPENED]), self._cofactor(far_line, points[i])
+        )
+        values_[i] = goldilocks._add(
+            goldilocks._scale(st[NEAR_SUM], st[FAR_BOTTOM]), goldilocks._scale(st[FAR_SUM], st[NEAR_BOTTOM])
+        )
+        bottoms[i] = unsafe_mul(st[NEAR_BOTTOM], st[FAR_BOTTOM]) % P
+        products[i] = st[PRODUCT]
+        st[PRODUCT] = unsafe_mul(st[PRODUCT], unsafe_mul(bottoms[i], points[i]) % P) % P
     assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
-    for t: uint256 in range(TREES):
-        at: uint256 = rows_at[t] + sizes[t] * st[COUNT]
-        first: uint256 = t * QUERIES
-        st[NODE] = 0
-        for level: uint256 in range(st[LOG_SIZE], bound=MAX_LOG_SIZE):
-            st[CHILD] = first
-            for k: uint256 in range(widths[unsafe_add(level, 1)], bound=QUERIES):
-                step: uint256 = steps[st[NODE]]
-                st[NODE] = unsafe_add(st[NODE], 1)
-                if step == 2:
-                    digests[unsafe_add(first, k)] = self._node(
-                        digests[st[CHILD]], digests[unsafe_add(st[CHILD], 1)]
-                    )
-                    st[CHILD] = unsafe_add(st[CHILD], 2)
-                else:
-                    sibling: uint256 = convert(extract32(proof, at), uint256) & DIGEST_MASK
-                    at = unsafe_add(at, DIGEST)
-                    if step == 0:
-                        digests[unsafe_add(first, k)] = self._node(digests[st[CHILD]], sibling)
-                    else:
-                        digests[unsafe_add(first, k)] = self._node(sibling, digests[st[CHILD]])
-                    st[CHILD] = unsafe_add(st[CHILD], 1)
-        assert digests[first] == roots[t], "verifier: merkle"
+    # One inversion for all.
+    st[PRODUCT] = goldilocks._invert_base(st[PRODUCT])
+    for j: uint256 in range(counts[0], bound=QUERIES):
+        i: uint256 = counts[0] - 1 - j
+        st[TEMPORARY] = unsafe_mul(st[PRODUCT], products[i]) % P  # 1 over bottom and point
+        st[PRODUCT] = unsafe_mul(st[PRODUCT], unsafe_mul(bottoms[i], points[i]) % P) % P
+        inverses[i] = unsafe_mul(st[TEMPORARY], bottoms[i]) % P
+        values_[i] = goldilocks._add(
+            goldilocks._scale(values_[i], unsafe_mul(st[TEMPORARY], points[i]) % P), masks[i]
+        )
 
     # FRI: what is known goes into its place in the leaf, which ties the layers together.
     e: uint256[8] = empty(uint256[8])
-    for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS + 1):
-        level: uint256 = 3 * layer + 3
+    for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS):
+        powers: uint256[8] = self._powers(layers[2 * layer + 1])
+        paths_at[TREES + layer] = st[CURSOR] + 24 * (8 * counts[layer + 1] - counts[layer])
+        assert len(proof) >= paths_at[TREES + layer] + 8, "verifier: proof too short"
         st[KNOWN] = 0
-        assert (
-            len(proof) >= st[CURSOR] + 24 * (8 * widths[level] - widths[level - 3]) + 8
-        ), "verifier: proof too short"
-        for k: uint256 in range(widths[level], bound=QUERIES):
+        for k: uint256 in range(counts[layer + 1], bound=QUERIES):
             first: uint256 = places[(layer + 1) * QUERIES + k] << 3
+            st[TEMPORARY] = self._back(inverses[st[KNOWN]], places[layer * QUERIES + st[KNOWN]] & 7)
+            st[POINT] = points[st[KNOWN]]
+            wanted: uint256 = places[layer * QUERIES + st[KNOWN]]
             for j: uint256 in range(8):
-                if (
-                    st[KNOWN] < widths[level - 3]
-                    and places[unsafe_add(unsafe_mul(layer, QUERIES), st[KNOWN])] == unsafe_add(first, j)
-                ):
+                if wanted == unsafe_add(first, j):
                     e[j] = values_[st[KNOWN]]
                     st[KNOWN] = unsafe_add(st[KNOWN], 1)
+                    if st[KNOWN] < counts[layer]:
+                        wanted = places[layer * QUERIES + st[KNOWN]]
+                    else:
+                        wanted = 0
                 else:
                     e[j] = (convert(extract32(proof, st[CURSOR]), uint256) >> 64) << 64
                     st[BAD] |= unsafe_add((e[j] >> 64) & EVEN, CARRY)
                     st[BAD] |= unsafe_add((e[j] >> 128) & M64, CARRY)
                     st[CURSOR] = unsafe_add(st[CURSOR], 24)
-            digests[k] = self._leaf(e)
-            st[TEMPORARY] = self._point_inverse(first, self._shift_inverse(layer))
-            values_[k] = self._fold(e, goldilocks._scale(layers[2 * layer + 1], st[TEMPORARY]))
+            digests[(TREES + layer) * QUERIES + k] = self._leaf(e)
+            values_[k] = self._fold(e, powers, st[TEMPORARY])
+            inverses[k] = self._eighth_power(st[TEMPORARY])
+            points[k] = self._eighth_power(st[POINT])
         assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
-        st[NODE] = starts_at[level]
-        for height: uint256 in range(MAX_LOG_SIZE):
-            if level + height == st[LOG_SIZE]:
-                break
-            st[CHILD] = 0
-            for k: uint256 in range(widths[level + height + 1], bound=QUERIES):
-                step: uint256 = steps[st[NODE]]
-                st[NODE] = unsafe_add(st[NODE], 1)
-                if step == 2:
-                    digests[k] = self._node(digests[st[CHILD]], digests[unsafe_add(st[CHILD], 1)])
-                    st[CHILD] = unsafe_add(st[CHILD], 2)
-                else:
-                    sibling: uint256 = convert(extract32(proof, st[CURSOR]), uint256) & DIGEST_MASK
-                    st[CURSOR] = unsafe_add(st[CURSOR], DIGEST)
-                    if step == 0:
-                        digests[k] = self._node(digests[st[CHILD]], sibling)
-                    else:
-                        digests[k] = self._node(sibling, digests[st[CHILD]])
-                    st[CHILD] = unsafe_add(st[CHILD], 1)
-        assert digests[0] == layers[2 * layer], "verifier: fri layer"
-
-    # The last fold is the final polynomial.
-    for k: uint256 in range(widths[3 * st[FOLDS]], bound=QUERIES):
-        x: uint256 = self._point(places[st[FOLDS] * QUERIES + k], self._shift(st[FOLDS]))
-        assert self._final_value(final, final_length, x) == values_[k], "verifier: fri final"
+        assert st[CURSOR] == paths_at[TREES + layer], "verifier: fri layer"
+        st[CURSOR] += DIGEST * siblings[layer + 1]
     assert len(proof) == st[CURSOR] + 8, "verifier: trailing bytes"
     assert convert(extract32(proof, st[CURSOR] - 24), uint256) & M64 == 0, "verifier: padding"
+
+    # The last fold is the final polynomial.
+    for k: uint256 in range(counts[st[FOLDS]], bound=QUERIES):
+        assert self._final_value(final, final_length, points[k]) == values_[k], "verifier: fri final"
+
+    # Every leaf lies under its root. Leaves climb one after the other; one that meets the path of the
+    # next waits on the stack.
+    stack: uint256[MAX_LOG_SIZE + 1] = empty(uint256[MAX_LOG_SIZE + 1])
+    levels: uint256[MAX_LOG_SIZE + 1] = empty(uint256[MAX_LOG_SIZE + 1])
+    levels[0] = max_value(uint256)
+    for t: uint256 in range(TREES + st[FOLDS], bound=TREES + MAX_FOLDS):
+        st[LAYER] = 0
+        if t >= TREES:
+            st[LAYER] = t - TREES + 1
+        st[TOP] = 0
+        at: uint256 = paths_at[t]
+        for k: uint256 in range(counts[st[LAYER]], bound=QUERIES):
+            hash: uint256 = digests[t * QUERIES + k]
+            place: uint256 = places[st[LAYER] * QUERIES + k]
+            st[MEET] = meets[st[LAYER] * QUERIES + k]
+            st[LEVEL] = 0
+            for turn: uint256 in range(MAX_LOG_SIZE):
+                stop: uint256 = min(st[MEET], levels[st[TOP]])
+                for height: uint256 in range(stop - st[LEVEL], bound=MAX_LOG_SIZE):
+                    sibling: uint256 = convert(extract32(proof, at), uint256) & DIGEST_MASK
+                    at = unsafe_add(at, DIGEST)
+                    if place & 1 == 0:
+                        hash = self._node(hash, sibling)
+                    else:
+                        hash = self._node(sibling, hash)
+                    place = place >> 1
+                if stop == st[MEET]:
+                    break
+                hash = self._node(stack[st[TOP]], hash)
+                st[TOP] = unsafe_sub(st[TOP], 1)
+                place = place >> 1
+                st[LEVEL] = unsafe_add(stop, 1)
+            st[TOP] = unsafe_add(st[TOP], 1)
+            stack[st[TOP]] = hash
+            levels[st[TOP]] = st[MEET]
+        if t < TREES:
+            assert stack[1] == roots[t], "verifier: merkle"
+        else:
+            assert stack[1] == layers[2 * (t - TREES)], "verifier: fri layer"
     return True
 
 
@@ -625,17 +641,34 @@ def _positions(seed: bytes32, log_size: uint256) -> uint256[QUERIES]:
 
 @internal
 @pure
+def _highest_bit(x: uint256) -> uint256:
+    """
+    @notice floor(log2 x) for 0 < x < 2^32.
+    """
+    n: uint256 = 0
+    y: uint256 = x
+    if y >> 16 != 0:
+        n = 16
+        y = y >> 16
+    if y >> 8 != 0:
+        n = unsafe_add(n, 8)
+        y = y >> 8
+    if y >> 4 != 0:
+        n = unsafe_add(n, 4)
+        y = y >> 4
+    if y >> 2 != 0:
+        n = unsafe_add(n, 2)
+        y = y >> 2
+    return unsafe_add(n, y >> 1)
+
+
+@internal
+@pure
 def _node(left: uint256, right: uint256) -> uint256:
     """
-    @notice An inner node: keccak of 0x01 and both digests, cut.
+    @notice An inner node; its preimage begins as no leaf can.
     """
-    return (
-        convert(
-            {{NODE}},
-            uint256,
-        )
-        & DIGEST_MASK
-    )
+    return convert(keccak256(abi_encode(max_value(uint256), left, right)), uint256) & DIGEST_MASK
 
 
 @internal
@@ -664,14 +697,102 @@ def _leaf(e: uint256[8]) -> uint256:
 
 @internal
 @pure
-def _fold(e: uint256[8], c: uint256) -> uint256:
+def _powers(challenge: uint256) -> uint256[8]:
     """
-    @notice Fold eight siblings into one; c is the challenge over the first one's point.
+    @notice 1/8 of the challenge's powers from the zeroth to the seventh.
     """
-{{FOLD}}
+    out: uint256[8] = empty(uint256[8])
+    power: uint256 = goldilocks.EIGHTH << 192
+    for j: uint256 in range(8):
+        out[j] = power
+        power = goldilocks._mul(power, challenge)
+    return out
 
 
-{{WEIGH}}
+@internal
+@pure
+def _transform(e: uint256[8], lane: uint256) -> uint256[8]:
+    """
+    @notice The inverse Fourier transform, times 8, of one coordinate of eight siblings, which lie in
+            bit-reversed order. The root of order 8 is -2^24, so twiddles are shifts.
+    """
+    b: uint256[8] = empty(uint256[8])
+    x: uint256 = (e[0] >> lane) & M64
+    y: uint256 = (e[1] >> lane) & M64
+    b[0] = unsafe_add(x, y)
+    b[1] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[2] >> lane) & M64
+    y = (e[3] >> lane) & M64
+    b[2] = unsafe_add(x, y)
+    b[3] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[4] >> lane) & M64
+    y = (e[5] >> lane) & M64
+    b[4] = unsafe_add(x, y)
+    b[5] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[6] >> lane) & M64
+    y = (e[7] >> lane) & M64
+    b[6] = unsafe_add(x, y)
+    b[7] = unsafe_sub(unsafe_add(x, P), y)
+    out: uint256[8] = empty(uint256[8])
+    # even outputs
+    x = unsafe_add(b[0], b[2])
+    y = unsafe_add(b[4], b[6])
+    out[0] = unsafe_add(x, y) % P
+    out[4] = unsafe_sub(unsafe_add(x, 4 * P), y) % P
+    x = unsafe_sub(unsafe_add(b[0], 2 * P), b[2])
+    y = unsafe_sub(unsafe_add(b[4], 2 * P), b[6]) << 48
+    out[2] = unsafe_sub(unsafe_add(x, P << 52), y) % P
+    out[6] = unsafe_add(x, y) % P
+    # odd outputs
+    x = unsafe_sub(unsafe_add(b[1], P << 50), b[3] << 48)
+    y = unsafe_sub(unsafe_add(b[5], P << 50), b[7] << 48) << 72
+    out[1] = unsafe_add(x, y) % P
+    out[5] = unsafe_sub(unsafe_add(x, P << 124), y) % P
+    x = unsafe_add(b[1], b[3] << 48)
+    y = unsafe_add(b[5], b[7] << 48) << 24
+    out[3] = unsafe_add(x, y) % P
+    out[7] = unsafe_sub(unsafe_add(x, P << 76), y) % P
+    return out
+
+
+@internal
+@pure
+def _fold(e: uint256[8], powers: uint256[8], y: uint256) -> uint256:
+    """
+    @notice Fold eight siblings into one; y is 1 over the first one's point.
+    """
+    p: uint256[8] = self._transform(e, 192)
+    q: uint256[8] = self._transform(e, 128)
+    r: uint256[8] = self._transform(e, 64)
+    s: uint256[3] = empty(uint256[3])
+    yj: uint256 = 1
+{{FOLD_TERMS}}
+    return ((s[0] % P) << 192) | ((s[1] % P) << 128) | ((s[2] % P) << 64)
+
+
+@internal
+@pure
+def _eighth_power(x: uint256) -> uint256:
+    y: uint256 = unsafe_mul(x, x) % P
+    y = unsafe_mul(y, y) % P
+    return unsafe_mul(y, y) % P
+
+
+@internal
+@pure
+def _back(inverse: uint256, place: uint256) -> uint256:
+    """
+    @notice From 1 over a point to 1 over the first point of its group of eight.
+    """
+    y: uint256 = inverse
+    if place & 1 != 0:
+        y = unsafe_sub(P, y)
+    if place & 2 != 0:
+        y = (y << 48) % P
+    if place & 4 != 0:
+        y = unsafe_sub(P, (y << 24) % P)
+    return y
+
 
 @internal
 @pure
@@ -706,49 +827,63 @@ def _final_value(final: uint256[MAX_FINAL], length: uint256, x: uint256) -> uint
 
 
 @internal
-@view
-def _deep(near: uint256, far: uint256, x: uint256, z: uint256, following: uint256) -> uint256:
+@pure
+def _line(z: uint256) -> uint256[5]:
     """
-    @notice near/(x - z) + far/(x - following), with one inversion.
+    @notice What (x - z) is inverted with for x in the base field: with t, u, n trace, second
+            invariant and norm of z, 1/(x - z) = (x^2 + x (z - t) + z^2 - t z + u)/(x^3 - t x^2 + u x - n).
     """
-    a: uint256 = goldilocks._sub(x << 192, z)
-    b: uint256 = goldilocks._sub(x << 192, following)
-    top: uint256 = goldilocks._add(goldilocks._mul(near, b), goldilocks._mul(far, a))
-    return goldilocks._mul(top, goldilocks._invert(goldilocks._mul(a, b)))
+    a: uint256 = z >> 192
+    b: uint256 = (z >> 128) & M64
+    c: uint256 = (z >> 64) & M64
+    t: uint256 = unsafe_mul(3, a) % P
+    bc: uint256 = unsafe_mul(b, c) % P
+    u: uint256 = unsafe_mul(3, unsafe_add(unsafe_mul(a, a), unsafe_mul(2, unsafe_sub(P, bc)))) % P
+    n: uint256 = unsafe_add(
+        unsafe_mul(unsafe_mul(a, a) % P, a),
+        unsafe_add(
+            unsafe_mul(2, unsafe_mul(unsafe_mul(b, b) % P, b)),
+            unsafe_add(
+                unsafe_mul(4, unsafe_mul(unsafe_mul(c, c) % P, c)), unsafe_mul(6, unsafe_mul(a, unsafe_sub(P, bc)))
+            ),
+        ),
+    ) % P
+    first: uint256 = goldilocks._sub(z, t << 192)
+    return [
+        first,
+        goldilocks._add(goldilocks._mul(z, first), u << 192),
+        unsafe_sub(P, t),
+        u,
+        unsafe_sub(P, n),
+    ]
 
 
 @internal
 @pure
-def _point(position: uint256, offset: uint256) -> uint256:
+def _cofactor(line: uint256[5], x: uint256) -> uint256:
+    k: uint256 = line[0]
+    m: uint256 = line[1]
+    return (
+        (unsafe_add(unsafe_mul(unsafe_add(x, k >> 192), x), m >> 192) % P << 192)
+        | (unsafe_add(unsafe_mul((k >> 128) & M64, x), (m >> 128) & M64) % P << 128)
+        | (unsafe_add(unsafe_mul((k >> 64) & M64, x), (m >> 64) & M64) % P << 64)
+    )
+
+
+@internal
+@pure
+def _bottom(line: uint256[5], x: uint256) -> uint256:
+    y: uint256 = unsafe_add(unsafe_mul(unsafe_add(x, line[2]), x), line[3]) % P
+    return unsafe_add(unsafe_mul(y, x), line[4]) % P
+
+
+@internal
+@pure
+def _point(position: uint256) -> uint256:
     """
-    @notice The point at a position of a bit-reversed domain.
+    @notice The point at a position of the bit-reversed domain.
     """
-    x: uint256 = offset
+    x: uint256 = {{GENERATOR}}
 {{POINT}}
     return x
-
-
-@internal
-@pure
-def _point_inverse(position: uint256, offset: uint256) -> uint256:
-    x: uint256 = offset
-{{POINT_INVERSE}}
-    return x
-
-
-@internal
-@pure
-def _shift(layer: uint256) -> uint256:
-    """
-    @notice The offset of a layer's domain: 7^(8^layer).
-    """
-{{SHIFTS}}
-    raise "verifier: layer"
-
-
-@internal
-@pure
-def _shift_inverse(layer: uint256) -> uint256:
-{{SHIFT_INVERSES}}
-    raise "verifier: layer"
 '''

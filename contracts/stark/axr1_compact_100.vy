@@ -23,14 +23,14 @@ CARRIED: constant(uint256) = (1 << 64) | (1 << 192)
 
 DIGEST: constant(uint256) = 26  # bytes
 DIGEST_MASK: constant(uint256) = (2**208 - 1) << 48
-QUERIES: constant(uint256) = 19
-LOG_BLOWUP: constant(uint256) = 8
+QUERIES: constant(uint256) = 15
+LOG_BLOWUP: constant(uint256) = 10
 LOG_FINAL: constant(uint256) = 5
 MAX_FOLDS: constant(uint256) = 3
 MAX_FINAL: constant(uint256) = 32
-MAX_LOG_SIZE: constant(uint256) = 22
-BLINDING: constant(uint256) = 20  # coefficients
-EXEMPT: constant(uint256) = 26  # rows: the random ones and the closing one
+MAX_LOG_SIZE: constant(uint256) = 24
+BLINDING: constant(uint256) = 16  # coefficients
+EXEMPT: constant(uint256) = 22  # rows: the random ones and the closing one
 TREES: constant(uint256) = 4
 CURRENT: constant(uint256) = 31  # values at z, then SEGMENTS of the quotient, then the next row's
 SEGMENTS: constant(uint256) = 3
@@ -47,7 +47,6 @@ CODE: constant(
 ) = x"00010045002f0013000100460045003c000200450045004600030000004500000001004500300015000100460045003c00020045004500460003000000450000000200450002004400020046000c004200000046000b00460002004700060046000100450045004700020047000e004200000047000d004700020048000f00440000004700470048000100450045004700020045000300450003000000450000000100450006003c0001004500450047000200480011004200000048001000480002004900120044000000480048004900010045004500480002004500030045000300000045000000020045000700460001004500080045000200450003004500030000004500000002004500040024000100480024003c0002004500450048000300000045000000020045000d00440000004500460045000200480022003e0001004800480033000200490024003d000100490049003c000200490048004900010045004500490002004500040045000300000045000000010045000600220001004500450033000200480024004800010045004500480002004500040045000300000045000000020045000f004200000045000e00450002004800100044000000450045004800020048004400450001004800080048000200490012004200000049001100490001004800480049000200480004004800030000004800000001004800070002000100480048004500020048000400480003000000480000000200450045004300020048002800420000004800270048000100490035003600000049003400490002004a00480049000100450045004a0002004b002a00420000004b0029004b0002004c002b00440000004b004b004c000100450045004b00020045000400450003000000450000000100450049003c000100450045004b00020049002d004200000049002c00490002004c002e0044000000490049004c0001004500450049000200490004004500030000004900000002004700470043000100470047004a000100470047004b000200470005004700030000004700000002004500050045000300000045000000020045004600430000004500480045000100460037003c0002004600170046000000450045004600020045000500450001004600310017000100450046004500030000004500000001004500250009000200460004000700010045004500460003000000450000000100450026000a00020046000200040001004500450046000300000045000000010045003b00140001004600380015000200450045004600010047003b00160001004800380013000200470047004800000045004500470002004600480046000200460018004600010045004600450003000000450000000100450038000b000100460038000c00020047004500460002004700190047000000450045004600010045004700450003000000450000000100450038000d000100460038000e000200470045004600020047001a0047000000450045004600010045004700450003000000450000000100450038000f0001004600380010000200470045004600020047001b004700000045004500460001004500470045000300000045000000010045003800110001004600380012000200470045004600020047001c00470000004500450046000100450047004500030000004500000002004500020003000200460004002200010045004500460002004600390039000200470039004600020048003d0047000000480001004800010048003800480002004500450048000100490003000400020049000800490000004a000000470001004a0038004a000200490049004a000000450045004900020048004a004800020048001d004800010045004800450003000000450000000200450006003900000045000000450002004600070046000000450045004600020046003e004700000045004500460001004500380045000100460032001e00010046004600180001004600460019000100460046001a000100460046001b000100460046001c000100460046001d0002004500450046000200460004002300010046000300460001004500450046000300000045000000040000000000000003000200130000000100450013003f00030003004500000001004500150040000300020045000000010045001500410003000300450000000100450017003c0003000200450000000100450017003a000300030045000000030002000900000001004500090035000300030045000000030002000a000000010045000a0036000300030045000000030002001e000000030003001e00000000000000000000000000000000000000000000000000000000000000000000"
 BASE: constant(uint256) = 23  # base columns of an opened row
 CUBIC: constant(uint256) = 12  # columns in the extension behind them; the last is FRI's mask
-NODES: constant(uint256) = 418  # of a multi-proof, at most
 MAX_PUBLIC: constant(uint256) = 1296  # words
 
 # Places in `st`.
@@ -61,12 +60,17 @@ BETA: constant(uint256) = 6
 TEMPORARY: constant(uint256) = 7
 LOG_SIZE: constant(uint256) = 8
 FOLDS: constant(uint256) = 9
-COUNT: constant(uint256) = 10  # different positions
-KNOWN: constant(uint256) = 11
-NODE: constant(uint256) = 12  # next entry of `steps`
-CHILD: constant(uint256) = 13
-NEAR_SUM: constant(uint256) = 14
-FAR_SUM: constant(uint256) = 15
+NEAR_SUM: constant(uint256) = 10
+FAR_SUM: constant(uint256) = 11
+NEAR_BOTTOM: constant(uint256) = 12
+FAR_BOTTOM: constant(uint256) = 13
+PRODUCT: constant(uint256) = 14
+KNOWN: constant(uint256) = 15
+POINT: constant(uint256) = 16
+LAYER: constant(uint256) = 17
+TOP: constant(uint256) = 18
+MEET: constant(uint256) = 19
+LEVEL: constant(uint256) = 20
 
 
 @external
@@ -86,13 +90,13 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     assert statement[8] < 2**38, "verifier: trust out of range"
     assert statement[8] - statement[9] + statement[7] < 2**37, "verifier: divisor out of range"
     assert statement[5] <= 5 * len(shares), "verifier: shares missing"
-    st: uint256[16] = empty(uint256[16])
+    st: uint256[21] = empty(uint256[21])
     v: uint256[INPUTS] = empty(uint256[INPUTS])
     roots: uint256[TREES] = empty(uint256[TREES])
     assert len(proof) >= 1405, "verifier: proof too short"
     log_rows: uint256 = convert(extract32(proof, 0), uint256) >> 248
     state: bytes32 = self._begin(log_rows)
-    assert convert(extract32(proof, 1), uint256) >> 192 == 7023490562572577537, "verifier: header"
+    assert convert(extract32(proof, 1), uint256) >> 192 == 7023490562572577538, "verifier: header"
     st[CURSOR] = 9
     st[LOG_SIZE] = log_rows + LOG_BLOWUP
     roots[0] = statement[4]
@@ -180,69 +184,63 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     state = transcript._squeeze(state, 0x86)
     assert (
         convert(keccak256(concat(state, slice(proof, st[CURSOR], 8))), uint256)
-        >> (256 - 25)
+        >> (256 - 26)
         == 0
     ), "verifier: grinding"
     state = keccak256(concat(state, x"09", slice(proof, st[CURSOR], 8)))
     st[CURSOR] += 8
 
-    # places[0 .. QUERIES - 1]: the positions, sorted, each once; then those of every third level.
+    # places[0 .. QUERIES - 1]: the positions, sorted, each once; behind them those of FRI's layers.
+    # meets: the level at which the paths of a place and of the next one meet, or the tree's depth.
     places: uint256[(MAX_FOLDS + 1) * QUERIES] = empty(uint256[(MAX_FOLDS + 1) * QUERIES])
+    meets: uint256[(MAX_FOLDS + 1) * QUERIES] = empty(uint256[(MAX_FOLDS + 1) * QUERIES])
+    counts: uint256[MAX_FOLDS + 1] = empty(uint256[MAX_FOLDS + 1])
+    siblings: uint256[MAX_FOLDS + 1] = empty(uint256[MAX_FOLDS + 1])  # of a multi-proof
     sorted: uint256[QUERIES] = self._positions(state, st[LOG_SIZE])
     for k: uint256 in range(QUERIES):
         if k == 0 or sorted[k] != sorted[k - 1]:
-            places[st[COUNT]] = sorted[k]
-            sorted[st[COUNT]] = sorted[k]
-            st[COUNT] += 1
+            places[counts[0]] = sorted[k]
+            counts[0] += 1
+    for k: uint256 in range(counts[0] - 1, bound=QUERIES):
+        meets[k] = self._highest_bit(places[k] ^ places[unsafe_add(k, 1)])
+    meets[counts[0] - 1] = st[LOG_SIZE]
+    for layer: uint256 in range(MAX_FOLDS + 1):
+        st[TEMPORARY] = layer * QUERIES
+        siblings[layer] = 1
+        for k: uint256 in range(counts[layer], bound=QUERIES):
+            meet: uint256 = meets[st[TEMPORARY] + k]
+            siblings[layer] = siblings[layer] + meet - 1
+            if layer < MAX_FOLDS and meet >= 3:
+                next: uint256 = (layer + 1) * QUERIES + counts[layer + 1]
+                places[next] = places[st[TEMPORARY] + k] >> 3
+                meets[next] = meet - 3
+                counts[layer + 1] += 1
 
-    # How paths run together, the same in every tree: for each node 2 if both children are known,
-    # else which side the known one is on. FRI's trees are the upper parts.
-    steps: uint256[NODES] = empty(uint256[NODES])
-    starts_at: uint256[MAX_LOG_SIZE + 2] = empty(uint256[MAX_LOG_SIZE + 2])
-    widths: uint256[MAX_LOG_SIZE + 2] = empty(uint256[MAX_LOG_SIZE + 2])
-    siblings: uint256 = 0
-    st[KNOWN] = st[COUNT]
-    for level: uint256 in range(st[LOG_SIZE], bound=MAX_LOG_SIZE):
-        widths[level] = st[KNOWN]
-        starts_at[level] = st[NODE]
-        kept: uint256 = 0
-        st[CHILD] = 0
-        for k: uint256 in range(QUERIES):
-            if st[CHILD] == st[KNOWN]:
-                break
-            place: uint256 = sorted[st[CHILD]]
-            step: uint256 = place & 1
-            st[CHILD] = unsafe_add(st[CHILD], 1)
-            if step == 0 and st[CHILD] < st[KNOWN] and sorted[st[CHILD]] == place ^ 1:
-                step = 2
-                st[CHILD] = unsafe_add(st[CHILD], 1)
-            else:
-                siblings = unsafe_add(siblings, 1)
-            steps[st[NODE]] = step
-            st[NODE] = unsafe_add(st[NODE], 1)
-            sorted[kept] = place >> 1
-            kept = unsafe_add(kept, 1)
-        st[KNOWN] = kept
-        if (level + 1) % 3 == 0 and (level + 1) // 3 <= st[FOLDS]:
-            for k: uint256 in range(kept, bound=QUERIES):
-                places[((level + 1) // 3) * QUERIES + k] = sorted[k]
-    widths[st[LOG_SIZE]] = 1
-
-    # The opened rows: their leaves, and the DEEP quotient at their points.
+    # The opened rows: their leaves, and what DEEP divides at their points.
+    paths_at: uint256[TREES + MAX_FOLDS] = empty(uint256[TREES + MAX_FOLDS])
     rows_at: uint256[TREES] = empty(uint256[TREES])
     sizes: uint256[TREES] = [64, 152, 208, 112]
     for t: uint256 in range(TREES):
         rows_at[t] = st[CURSOR]
-        st[CURSOR] += sizes[t] * st[COUNT] + DIGEST * siblings
+        paths_at[t] = st[CURSOR] + sizes[t] * counts[0]
+        st[CURSOR] = paths_at[t] + DIGEST * siblings[0]
     assert len(proof) >= st[CURSOR] + 8, "verifier: proof too short"
-    digests: uint256[TREES * QUERIES] = empty(uint256[TREES * QUERIES])
+    digests: uint256[(TREES + MAX_FOLDS) * QUERIES] = empty(uint256[(TREES + MAX_FOLDS) * QUERIES])
+    points: uint256[QUERIES] = empty(uint256[QUERIES])
+    inverses: uint256[QUERIES] = empty(uint256[QUERIES])  # of the points
     values_: uint256[QUERIES] = empty(uint256[QUERIES])
+    masks: uint256[QUERIES] = empty(uint256[QUERIES])
+    bottoms: uint256[QUERIES] = empty(uint256[QUERIES])
+    products: uint256[QUERIES] = empty(uint256[QUERIES])  # of bottoms and points so far
+    near_line: uint256[5] = self._line(st[Z])
+    far_line: uint256[5] = self._line(st[NEXT])
     s: uint256[9] = empty(uint256[9])
     base: uint256[BASE] = empty(uint256[BASE])
     cubic0: uint256[CUBIC] = empty(uint256[CUBIC])
     cubic1: uint256[CUBIC] = empty(uint256[CUBIC])
     cubic2: uint256[CUBIC] = empty(uint256[CUBIC])
-    for i: uint256 in range(st[COUNT], bound=QUERIES):
+    st[PRODUCT] = 1
+    for i: uint256 in range(counts[0], bound=QUERIES):
         at: uint256 = 0
         word: uint256 = 0
         # attested
@@ -365,139 +363,157 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
         cubic1[11] = (word >> 64) & M64
         cubic2[11] = word & M64
         # near: sums of the weights' coordinate d over columns' coordinate c, at 3 c + d
-        s[0] = self._near_base_0(base, weights0)
-        s[0] = unsafe_add(s[0], self._near_base_1(base, weights0))
-        s[0] = unsafe_add(s[0], self._near_base_2(base, weights0))
-        s[0] = unsafe_add(s[0], self._near_cubic_0(cubic0, weights0))
-        s[0] = unsafe_add(s[0], self._near_cubic_1(cubic0, weights0))
-        s[1] = self._near_base_0(base, weights1)
-        s[1] = unsafe_add(s[1], self._near_base_1(base, weights1))
-        s[1] = unsafe_add(s[1], self._near_base_2(base, weights1))
-        s[1] = unsafe_add(s[1], self._near_cubic_0(cubic0, weights1))
-        s[1] = unsafe_add(s[1], self._near_cubic_1(cubic0, weights1))
-        s[2] = self._near_base_0(base, weights2)
-        s[2] = unsafe_add(s[2], self._near_base_1(base, weights2))
-        s[2] = unsafe_add(s[2], self._near_base_2(base, weights2))
-        s[2] = unsafe_add(s[2], self._near_cubic_0(cubic0, weights2))
-        s[2] = unsafe_add(s[2], self._near_cubic_1(cubic0, weights2))
-        s[3] = self._near_cubic_0(cubic1, weights0)
-        s[3] = unsafe_add(s[3], self._near_cubic_1(cubic1, weights0))
-        s[4] = self._near_cubic_0(cubic1, weights1)
-        s[4] = unsafe_add(s[4], self._near_cubic_1(cubic1, weights1))
-        s[5] = self._near_cubic_0(cubic1, weights2)
-        s[5] = unsafe_add(s[5], self._near_cubic_1(cubic1, weights2))
-        s[6] = self._near_cubic_0(cubic2, weights0)
-        s[6] = unsafe_add(s[6], self._near_cubic_1(cubic2, weights0))
-        s[7] = self._near_cubic_0(cubic2, weights1)
-        s[7] = unsafe_add(s[7], self._near_cubic_1(cubic2, weights1))
-        s[8] = self._near_cubic_0(cubic2, weights2)
-        s[8] = unsafe_add(s[8], self._near_cubic_1(cubic2, weights2))
+        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[0], weights0[0]), unsafe_mul(base[1], weights0[1])), unsafe_mul(base[2], weights0[2])), unsafe_mul(base[3], weights0[3])), unsafe_mul(base[4], weights0[4])), unsafe_mul(base[5], weights0[5])), unsafe_mul(base[6], weights0[6])), unsafe_mul(base[7], weights0[7]))
+        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[8], weights0[8]), unsafe_mul(base[9], weights0[9])), unsafe_mul(base[10], weights0[10])), unsafe_mul(base[11], weights0[11])), unsafe_mul(base[12], weights0[12])), unsafe_mul(base[13], weights0[13])), unsafe_mul(base[14], weights0[14])), unsafe_mul(base[15], weights0[15])), s[0])
+        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[16], weights0[16]), unsafe_mul(base[17], weights0[17])), unsafe_mul(base[18], weights0[18])), unsafe_mul(base[19], weights0[19])), unsafe_mul(base[20], weights0[20])), unsafe_mul(base[21], weights0[21])), unsafe_mul(base[22], weights0[22])), s[0])
+        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[0], weights1[0]), unsafe_mul(base[1], weights1[1])), unsafe_mul(base[2], weights1[2])), unsafe_mul(base[3], weights1[3])), unsafe_mul(base[4], weights1[4])), unsafe_mul(base[5], weights1[5])), unsafe_mul(base[6], weights1[6])), unsafe_mul(base[7], weights1[7]))
+        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[8], weights1[8]), unsafe_mul(base[9], weights1[9])), unsafe_mul(base[10], weights1[10])), unsafe_mul(base[11], weights1[11])), unsafe_mul(base[12], weights1[12])), unsafe_mul(base[13], weights1[13])), unsafe_mul(base[14], weights1[14])), unsafe_mul(base[15], weights1[15])), s[1])
+        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[16], weights1[16]), unsafe_mul(base[17], weights1[17])), unsafe_mul(base[18], weights1[18])), unsafe_mul(base[19], weights1[19])), unsafe_mul(base[20], weights1[20])), unsafe_mul(base[21], weights1[21])), unsafe_mul(base[22], weights1[22])), s[1])
+        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[0], weights2[0]), unsafe_mul(base[1], weights2[1])), unsafe_mul(base[2], weights2[2])), unsafe_mul(base[3], weights2[3])), unsafe_mul(base[4], weights2[4])), unsafe_mul(base[5], weights2[5])), unsafe_mul(base[6], weights2[6])), unsafe_mul(base[7], weights2[7]))
+        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[8], weights2[8]), unsafe_mul(base[9], weights2[9])), unsafe_mul(base[10], weights2[10])), unsafe_mul(base[11], weights2[11])), unsafe_mul(base[12], weights2[12])), unsafe_mul(base[13], weights2[13])), unsafe_mul(base[14], weights2[14])), unsafe_mul(base[15], weights2[15])), s[2])
+        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[16], weights2[16]), unsafe_mul(base[17], weights2[17])), unsafe_mul(base[18], weights2[18])), unsafe_mul(base[19], weights2[19])), unsafe_mul(base[20], weights2[20])), unsafe_mul(base[21], weights2[21])), unsafe_mul(base[22], weights2[22])), s[2])
+        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights0[23]), unsafe_mul(cubic0[1], weights0[24])), unsafe_mul(cubic0[2], weights0[25])), unsafe_mul(cubic0[3], weights0[26])), unsafe_mul(cubic0[4], weights0[27])), unsafe_mul(cubic0[5], weights0[28])), unsafe_mul(cubic0[6], weights0[29])), unsafe_mul(cubic0[7], weights0[30])), s[0])
+        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[8], weights0[31]), unsafe_mul(cubic0[9], weights0[32])), unsafe_mul(cubic0[10], weights0[33])), s[0])
+        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights1[23]), unsafe_mul(cubic0[1], weights1[24])), unsafe_mul(cubic0[2], weights1[25])), unsafe_mul(cubic0[3], weights1[26])), unsafe_mul(cubic0[4], weights1[27])), unsafe_mul(cubic0[5], weights1[28])), unsafe_mul(cubic0[6], weights1[29])), unsafe_mul(cubic0[7], weights1[30])), s[1])
+        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[8], weights1[31]), unsafe_mul(cubic0[9], weights1[32])), unsafe_mul(cubic0[10], weights1[33])), s[1])
+        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights2[23]), unsafe_mul(cubic0[1], weights2[24])), unsafe_mul(cubic0[2], weights2[25])), unsafe_mul(cubic0[3], weights2[26])), unsafe_mul(cubic0[4], weights2[27])), unsafe_mul(cubic0[5], weights2[28])), unsafe_mul(cubic0[6], weights2[29])), unsafe_mul(cubic0[7], weights2[30])), s[2])
+        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[8], weights2[31]), unsafe_mul(cubic0[9], weights2[32])), unsafe_mul(cubic0[10], weights2[33])), s[2])
+        s[3] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[0], weights0[23]), unsafe_mul(cubic1[1], weights0[24])), unsafe_mul(cubic1[2], weights0[25])), unsafe_mul(cubic1[3], weights0[26])), unsafe_mul(cubic1[4], weights0[27])), unsafe_mul(cubic1[5], weights0[28])), unsafe_mul(cubic1[6], weights0[29])), unsafe_mul(cubic1[7], weights0[30]))
+        s[3] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[8], weights0[31]), unsafe_mul(cubic1[9], weights0[32])), unsafe_mul(cubic1[10], weights0[33])), s[3])
+        s[4] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[0], weights1[23]), unsafe_mul(cubic1[1], weights1[24])), unsafe_mul(cubic1[2], weights1[25])), unsafe_mul(cubic1[3], weights1[26])), unsafe_mul(cubic1[4], weights1[27])), unsafe_mul(cubic1[5], weights1[28])), unsafe_mul(cubic1[6], weights1[29])), unsafe_mul(cubic1[7], weights1[30]))
+        s[4] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[8], weights1[31]), unsafe_mul(cubic1[9], weights1[32])), unsafe_mul(cubic1[10], weights1[33])), s[4])
+        s[5] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[0], weights2[23]), unsafe_mul(cubic1[1], weights2[24])), unsafe_mul(cubic1[2], weights2[25])), unsafe_mul(cubic1[3], weights2[26])), unsafe_mul(cubic1[4], weights2[27])), unsafe_mul(cubic1[5], weights2[28])), unsafe_mul(cubic1[6], weights2[29])), unsafe_mul(cubic1[7], weights2[30]))
+        s[5] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[8], weights2[31]), unsafe_mul(cubic1[9], weights2[32])), unsafe_mul(cubic1[10], weights2[33])), s[5])
+        s[6] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[0], weights0[23]), unsafe_mul(cubic2[1], weights0[24])), unsafe_mul(cubic2[2], weights0[25])), unsafe_mul(cubic2[3], weights0[26])), unsafe_mul(cubic2[4], weights0[27])), unsafe_mul(cubic2[5], weights0[28])), unsafe_mul(cubic2[6], weights0[29])), unsafe_mul(cubic2[7], weights0[30]))
+        s[6] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[8], weights0[31]), unsafe_mul(cubic2[9], weights0[32])), unsafe_mul(cubic2[10], weights0[33])), s[6])
+        s[7] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[0], weights1[23]), unsafe_mul(cubic2[1], weights1[24])), unsafe_mul(cubic2[2], weights1[25])), unsafe_mul(cubic2[3], weights1[26])), unsafe_mul(cubic2[4], weights1[27])), unsafe_mul(cubic2[5], weights1[28])), unsafe_mul(cubic2[6], weights1[29])), unsafe_mul(cubic2[7], weights1[30]))
+        s[7] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[8], weights1[31]), unsafe_mul(cubic2[9], weights1[32])), unsafe_mul(cubic2[10], weights1[33])), s[7])
+        s[8] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[0], weights2[23]), unsafe_mul(cubic2[1], weights2[24])), unsafe_mul(cubic2[2], weights2[25])), unsafe_mul(cubic2[3], weights2[26])), unsafe_mul(cubic2[4], weights2[27])), unsafe_mul(cubic2[5], weights2[28])), unsafe_mul(cubic2[6], weights2[29])), unsafe_mul(cubic2[7], weights2[30]))
+        s[8] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[8], weights2[31]), unsafe_mul(cubic2[9], weights2[32])), unsafe_mul(cubic2[10], weights2[33])), s[8])
         st[NEAR_SUM] = self._join(s)
         # far: sums of the weights' coordinate d over columns' coordinate c, at 3 c + d
-        s[0] = self._far_base_0(base, weights0)
-        s[0] = unsafe_add(s[0], self._far_base_1(base, weights0))
-        s[0] = unsafe_add(s[0], self._far_cubic_0(cubic0, weights0))
-        s[1] = self._far_base_0(base, weights1)
-        s[1] = unsafe_add(s[1], self._far_base_1(base, weights1))
-        s[1] = unsafe_add(s[1], self._far_cubic_0(cubic0, weights1))
-        s[2] = self._far_base_0(base, weights2)
-        s[2] = unsafe_add(s[2], self._far_base_1(base, weights2))
-        s[2] = unsafe_add(s[2], self._far_cubic_0(cubic0, weights2))
-        s[3] = self._far_cubic_0(cubic1, weights0)
-        s[4] = self._far_cubic_0(cubic1, weights1)
-        s[5] = self._far_cubic_0(cubic1, weights2)
-        s[6] = self._far_cubic_0(cubic2, weights0)
-        s[7] = self._far_cubic_0(cubic2, weights1)
-        s[8] = self._far_cubic_0(cubic2, weights2)
+        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[6], weights0[34]), unsafe_mul(base[7], weights0[35])), unsafe_mul(base[8], weights0[36])), unsafe_mul(base[9], weights0[37])), unsafe_mul(base[10], weights0[38])), unsafe_mul(base[11], weights0[39])), unsafe_mul(base[12], weights0[40])), unsafe_mul(base[13], weights0[41]))
+        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[14], weights0[42]), unsafe_mul(base[15], weights0[43])), unsafe_mul(base[16], weights0[44])), unsafe_mul(base[17], weights0[45])), unsafe_mul(base[18], weights0[46])), unsafe_mul(base[19], weights0[47])), unsafe_mul(base[21], weights0[48])), s[0])
+        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[6], weights1[34]), unsafe_mul(base[7], weights1[35])), unsafe_mul(base[8], weights1[36])), unsafe_mul(base[9], weights1[37])), unsafe_mul(base[10], weights1[38])), unsafe_mul(base[11], weights1[39])), unsafe_mul(base[12], weights1[40])), unsafe_mul(base[13], weights1[41]))
+        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[14], weights1[42]), unsafe_mul(base[15], weights1[43])), unsafe_mul(base[16], weights1[44])), unsafe_mul(base[17], weights1[45])), unsafe_mul(base[18], weights1[46])), unsafe_mul(base[19], weights1[47])), unsafe_mul(base[21], weights1[48])), s[1])
+        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[6], weights2[34]), unsafe_mul(base[7], weights2[35])), unsafe_mul(base[8], weights2[36])), unsafe_mul(base[9], weights2[37])), unsafe_mul(base[10], weights2[38])), unsafe_mul(base[11], weights2[39])), unsafe_mul(base[12], weights2[40])), unsafe_mul(base[13], weights2[41]))
+        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[14], weights2[42]), unsafe_mul(base[15], weights2[43])), unsafe_mul(base[16], weights2[44])), unsafe_mul(base[17], weights2[45])), unsafe_mul(base[18], weights2[46])), unsafe_mul(base[19], weights2[47])), unsafe_mul(base[21], weights2[48])), s[2])
+        s[0] = unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights0[49]), unsafe_mul(cubic0[7], weights0[50])), s[0])
+        s[1] = unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights1[49]), unsafe_mul(cubic0[7], weights1[50])), s[1])
+        s[2] = unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights2[49]), unsafe_mul(cubic0[7], weights2[50])), s[2])
+        s[3] = unsafe_add(unsafe_mul(cubic1[0], weights0[49]), unsafe_mul(cubic1[7], weights0[50]))
+        s[4] = unsafe_add(unsafe_mul(cubic1[0], weights1[49]), unsafe_mul(cubic1[7], weights1[50]))
+        s[5] = unsafe_add(unsafe_mul(cubic1[0], weights2[49]), unsafe_mul(cubic1[7], weights2[50]))
+        s[6] = unsafe_add(unsafe_mul(cubic2[0], weights0[49]), unsafe_mul(cubic2[7], weights0[50]))
+        s[7] = unsafe_add(unsafe_mul(cubic2[0], weights1[49]), unsafe_mul(cubic2[7], weights1[50]))
+        s[8] = unsafe_add(unsafe_mul(cubic2[0], weights2[49]), unsafe_mul(cubic2[7], weights2[50]))
         st[FAR_SUM] = self._join(s)
-        values_[i] = goldilocks._add(
-            self._deep(
-                goldilocks._sub(st[NEAR_SUM], st[NEAR_OPENED]),
-                goldilocks._sub(st[FAR_SUM], st[FAR_OPENED]),
-                self._point(places[i], self._shift(0)),
-                st[Z],
-                st[NEXT],
-            ),
-            (cubic0[CUBIC - 1] << 192) | (cubic1[CUBIC - 1] << 128) | (cubic2[CUBIC - 1] << 64),
+        points[i] = self._point(places[i])
+        masks[i] = (cubic0[CUBIC - 1] << 192) | (cubic1[CUBIC - 1] << 128) | (cubic2[CUBIC - 1] << 64)
+        st[NEAR_BOTTOM] = self._bottom(near_line, points[i])
+        st[FAR_BOTTOM] = self._bottom(far_line, points[i])
+        st[NEAR_SUM] = goldilocks._mul(
+            goldilocks._sub(st[NEAR_SUM], st[NEAR_OPENED]), self._cofactor(near_line, points[i])
         )
+        st[FAR_SUM] = goldilocks._mul(
+            goldilocks._sub(st[FAR_SUM], st[FAR_OPENED]), self._cofactor(far_line, points[i])
+        )
+        values_[i] = goldilocks._add(
+            goldilocks._scale(st[NEAR_SUM], st[FAR_BOTTOM]), goldilocks._scale(st[FAR_SUM], st[NEAR_BOTTOM])
+        )
+        bottoms[i] = unsafe_mul(st[NEAR_BOTTOM], st[FAR_BOTTOM]) % P
+        products[i] = st[PRODUCT]
+        st[PRODUCT] = unsafe_mul(st[PRODUCT], unsafe_mul(bottoms[i], points[i]) % P) % P
     assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
-    for t: uint256 in range(TREES):
-        at: uint256 = rows_at[t] + sizes[t] * st[COUNT]
-        first: uint256 = t * QUERIES
-        st[NODE] = 0
-        for level: uint256 in range(st[LOG_SIZE], bound=MAX_LOG_SIZE):
-            st[CHILD] = first
-            for k: uint256 in range(widths[unsafe_add(level, 1)], bound=QUERIES):
-                step: uint256 = steps[st[NODE]]
-                st[NODE] = unsafe_add(st[NODE], 1)
-                if step == 2:
-                    digests[unsafe_add(first, k)] = self._node(
-                        digests[st[CHILD]], digests[unsafe_add(st[CHILD], 1)]
-                    )
-                    st[CHILD] = unsafe_add(st[CHILD], 2)
-                else:
-                    sibling: uint256 = convert(extract32(proof, at), uint256) & DIGEST_MASK
-                    at = unsafe_add(at, DIGEST)
-                    if step == 0:
-                        digests[unsafe_add(first, k)] = self._node(digests[st[CHILD]], sibling)
-                    else:
-                        digests[unsafe_add(first, k)] = self._node(sibling, digests[st[CHILD]])
-                    st[CHILD] = unsafe_add(st[CHILD], 1)
-        assert digests[first] == roots[t], "verifier: merkle"
+    # One inversion for all.
+    st[PRODUCT] = goldilocks._invert_base(st[PRODUCT])
+    for j: uint256 in range(counts[0], bound=QUERIES):
+        i: uint256 = counts[0] - 1 - j
+        st[TEMPORARY] = unsafe_mul(st[PRODUCT], products[i]) % P  # 1 over bottom and point
+        st[PRODUCT] = unsafe_mul(st[PRODUCT], unsafe_mul(bottoms[i], points[i]) % P) % P
+        inverses[i] = unsafe_mul(st[TEMPORARY], bottoms[i]) % P
+        values_[i] = goldilocks._add(
+            goldilocks._scale(values_[i], unsafe_mul(st[TEMPORARY], points[i]) % P), masks[i]
+        )
 
     # FRI: what is known goes into its place in the leaf, which ties the layers together.
     e: uint256[8] = empty(uint256[8])
-    for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS + 1):
-        level: uint256 = 3 * layer + 3
+    for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS):
+        powers: uint256[8] = self._powers(layers[2 * layer + 1])
+        paths_at[TREES + layer] = st[CURSOR] + 24 * (8 * counts[layer + 1] - counts[layer])
+        assert len(proof) >= paths_at[TREES + layer] + 8, "verifier: proof too short"
         st[KNOWN] = 0
-        assert (
-            len(proof) >= st[CURSOR] + 24 * (8 * widths[level] - widths[level - 3]) + 8
-        ), "verifier: proof too short"
-        for k: uint256 in range(widths[level], bound=QUERIES):
+        for k: uint256 in range(counts[layer + 1], bound=QUERIES):
             first: uint256 = places[(layer + 1) * QUERIES + k] << 3
+            st[TEMPORARY] = self._back(inverses[st[KNOWN]], places[layer * QUERIES + st[KNOWN]] & 7)
+            st[POINT] = points[st[KNOWN]]
+            wanted: uint256 = places[layer * QUERIES + st[KNOWN]]
             for j: uint256 in range(8):
-                if (
-                    st[KNOWN] < widths[level - 3]
-                    and places[unsafe_add(unsafe_mul(layer, QUERIES), st[KNOWN])] == unsafe_add(first, j)
-                ):
+                if wanted == unsafe_add(first, j):
                     e[j] = values_[st[KNOWN]]
                     st[KNOWN] = unsafe_add(st[KNOWN], 1)
+                    if st[KNOWN] < counts[layer]:
+                        wanted = places[layer * QUERIES + st[KNOWN]]
+                    else:
+                        wanted = 0
                 else:
                     e[j] = (convert(extract32(proof, st[CURSOR]), uint256) >> 64) << 64
                     st[BAD] |= unsafe_add((e[j] >> 64) & EVEN, CARRY)
                     st[BAD] |= unsafe_add((e[j] >> 128) & M64, CARRY)
                     st[CURSOR] = unsafe_add(st[CURSOR], 24)
-            digests[k] = self._leaf(e)
-            st[TEMPORARY] = self._point_inverse(first, self._shift_inverse(layer))
-            values_[k] = self._fold(e, goldilocks._scale(layers[2 * layer + 1], st[TEMPORARY]))
+            digests[(TREES + layer) * QUERIES + k] = self._leaf(e)
+            values_[k] = self._fold(e, powers, st[TEMPORARY])
+            inverses[k] = self._eighth_power(st[TEMPORARY])
+            points[k] = self._eighth_power(st[POINT])
         assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
-        st[NODE] = starts_at[level]
-        for height: uint256 in range(MAX_LOG_SIZE):
-            if level + height == st[LOG_SIZE]:
-                break
-            st[CHILD] = 0
-            for k: uint256 in range(widths[level + height + 1], bound=QUERIES):
-                step: uint256 = steps[st[NODE]]
-                st[NODE] = unsafe_add(st[NODE], 1)
-                if step == 2:
-                    digests[k] = self._node(digests[st[CHILD]], digests[unsafe_add(st[CHILD], 1)])
-                    st[CHILD] = unsafe_add(st[CHILD], 2)
-                else:
-                    sibling: uint256 = convert(extract32(proof, st[CURSOR]), uint256) & DIGEST_MASK
-                    st[CURSOR] = unsafe_add(st[CURSOR], DIGEST)
-                    if step == 0:
-                        digests[k] = self._node(digests[st[CHILD]], sibling)
-                    else:
-                        digests[k] = self._node(sibling, digests[st[CHILD]])
-                    st[CHILD] = unsafe_add(st[CHILD], 1)
-        assert digests[0] == layers[2 * layer], "verifier: fri layer"
-
-    # The last fold is the final polynomial.
-    for k: uint256 in range(widths[3 * st[FOLDS]], bound=QUERIES):
-        x: uint256 = self._point(places[st[FOLDS] * QUERIES + k], self._shift(st[FOLDS]))
-        assert self._final_value(final, final_length, x) == values_[k], "verifier: fri final"
+        assert st[CURSOR] == paths_at[TREES + layer], "verifier: fri layer"
+        st[CURSOR] += DIGEST * siblings[layer + 1]
     assert len(proof) == st[CURSOR] + 8, "verifier: trailing bytes"
     assert convert(extract32(proof, st[CURSOR] - 24), uint256) & M64 == 0, "verifier: padding"
+
+    # The last fold is the final polynomial.
+    for k: uint256 in range(counts[st[FOLDS]], bound=QUERIES):
+        assert self._final_value(final, final_length, points[k]) == values_[k], "verifier: fri final"
+
+    # Every leaf lies under its root. Leaves climb one after the other; one that meets the path of the
+    # next waits on the stack.
+    stack: uint256[MAX_LOG_SIZE + 1] = empty(uint256[MAX_LOG_SIZE + 1])
+    levels: uint256[MAX_LOG_SIZE + 1] = empty(uint256[MAX_LOG_SIZE + 1])
+    levels[0] = max_value(uint256)
+    for t: uint256 in range(TREES + st[FOLDS], bound=TREES + MAX_FOLDS):
+        st[LAYER] = 0
+        if t >= TREES:
+            st[LAYER] = t - TREES + 1
+        st[TOP] = 0
+        at: uint256 = paths_at[t]
+        for k: uint256 in range(counts[st[LAYER]], bound=QUERIES):
+            hash: uint256 = digests[t * QUERIES + k]
+            place: uint256 = places[st[LAYER] * QUERIES + k]
+            st[MEET] = meets[st[LAYER] * QUERIES + k]
+            st[LEVEL] = 0
+            for turn: uint256 in range(MAX_LOG_SIZE):
+                stop: uint256 = min(st[MEET], levels[st[TOP]])
+                for height: uint256 in range(stop - st[LEVEL], bound=MAX_LOG_SIZE):
+                    sibling: uint256 = convert(extract32(proof, at), uint256) & DIGEST_MASK
+                    at = unsafe_add(at, DIGEST)
+                    if place & 1 == 0:
+                        hash = self._node(hash, sibling)
+                    else:
+                        hash = self._node(sibling, hash)
+                    place = place >> 1
+                if stop == st[MEET]:
+                    break
+                hash = self._node(stack[st[TOP]], hash)
+                st[TOP] = unsafe_sub(st[TOP], 1)
+                place = place >> 1
+                st[LEVEL] = unsafe_add(stop, 1)
+            st[TOP] = unsafe_add(st[TOP], 1)
+            stack[st[TOP]] = hash
+            levels[st[TOP]] = st[MEET]
+        if t < TREES:
+            assert stack[1] == roots[t], "verifier: merkle"
+        else:
+            assert stack[1] == layers[2 * (t - TREES)], "verifier: fri layer"
     return True
 
 
@@ -508,9 +524,9 @@ def _begin(log_rows: uint256) -> bytes32:
     @notice The transcript's state after options, AIR and length.
     """
     if log_rows == 13:
-        return 0x0af2041f9f5c3f6871dba05768d384b5c28eeb388987ec88eb582dc932faadc9
+        return 0x82cb4db31b1c3ee13322d0deb5ca8ab47bb02110a2799cf184feede31f1c0e4b
     if log_rows == 14:
-        return 0x55c0d3ab8b05b98e32dd0e3188887d6e22cf8e3e351fcda060d01947748e58ae
+        return 0x4b65271cf72b8d699d3b8b475ee64a2428b4df098b81355dcb7f74221d529b35
     raise "verifier: number of rows"
 
 
@@ -681,17 +697,34 @@ def _positions(seed: bytes32, log_size: uint256) -> uint256[QUERIES]:
 
 @internal
 @pure
+def _highest_bit(x: uint256) -> uint256:
+    """
+    @notice floor(log2 x) for 0 < x < 2^32.
+    """
+    n: uint256 = 0
+    y: uint256 = x
+    if y >> 16 != 0:
+        n = 16
+        y = y >> 16
+    if y >> 8 != 0:
+        n = unsafe_add(n, 8)
+        y = y >> 8
+    if y >> 4 != 0:
+        n = unsafe_add(n, 4)
+        y = y >> 4
+    if y >> 2 != 0:
+        n = unsafe_add(n, 2)
+        y = y >> 2
+    return unsafe_add(n, y >> 1)
+
+
+@internal
+@pure
 def _node(left: uint256, right: uint256) -> uint256:
     """
-    @notice An inner node: keccak of 0x01 and both digests, cut.
+    @notice An inner node; its preimage begins as no leaf can.
     """
-    return (
-        convert(
-            keccak256(concat(convert((1 << 248) | (left >> 8) | (right >> 216), bytes32), convert(convert(right << 40, bytes32), bytes21))),
-            uint256,
-        )
-        & DIGEST_MASK
-    )
+    return convert(keccak256(abi_encode(max_value(uint256), left, right)), uint256) & DIGEST_MASK
 
 
 @internal
@@ -720,67 +753,180 @@ def _leaf(e: uint256[8]) -> uint256:
 
 @internal
 @pure
-def _fold(e: uint256[8], c: uint256) -> uint256:
+def _powers(challenge: uint256) -> uint256[8]:
     """
-    @notice Fold eight siblings into one; c is the challenge over the first one's point.
+    @notice 1/8 of the challenge's powers from the zeroth to the seventh.
     """
-    a: uint256 = goldilocks._butterfly(e[0], e[1], c)
-    b: uint256 = goldilocks._butterfly(e[2], e[3], goldilocks._scale(c, 18446462594437873665))
-    d: uint256 = goldilocks._mul(c, c)
-    a = goldilocks._butterfly(a, b, d)
-    b = goldilocks._butterfly(e[4], e[5], goldilocks._scale(c, 1099511627520))
-    f: uint256 = goldilocks._butterfly(e[6], e[7], goldilocks._scale(c, 16777216))
-    b = goldilocks._butterfly(b, f, goldilocks._scale(d, 18446462594437873665))
-    a = goldilocks._butterfly(a, b, goldilocks._mul(d, d))
-    return goldilocks._scale(a, goldilocks.EIGHTH)
+    out: uint256[8] = empty(uint256[8])
+    power: uint256 = goldilocks.EIGHTH << 192
+    for j: uint256 in range(8):
+        out[j] = power
+        power = goldilocks._mul(power, challenge)
+    return out
 
 
 @internal
 @pure
-def _near_base_0(row: uint256[BASE], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[0], w[0]), unsafe_mul(row[1], w[1])), unsafe_mul(row[2], w[2])), unsafe_mul(row[3], w[3])), unsafe_mul(row[4], w[4])), unsafe_mul(row[5], w[5])), unsafe_mul(row[6], w[6])), unsafe_mul(row[7], w[7]))
+def _transform(e: uint256[8], lane: uint256) -> uint256[8]:
+    """
+    @notice The inverse Fourier transform, times 8, of one coordinate of eight siblings, which lie in
+            bit-reversed order. The root of order 8 is -2^24, so twiddles are shifts.
+    """
+    b: uint256[8] = empty(uint256[8])
+    x: uint256 = (e[0] >> lane) & M64
+    y: uint256 = (e[1] >> lane) & M64
+    b[0] = unsafe_add(x, y)
+    b[1] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[2] >> lane) & M64
+    y = (e[3] >> lane) & M64
+    b[2] = unsafe_add(x, y)
+    b[3] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[4] >> lane) & M64
+    y = (e[5] >> lane) & M64
+    b[4] = unsafe_add(x, y)
+    b[5] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[6] >> lane) & M64
+    y = (e[7] >> lane) & M64
+    b[6] = unsafe_add(x, y)
+    b[7] = unsafe_sub(unsafe_add(x, P), y)
+    out: uint256[8] = empty(uint256[8])
+    # even outputs
+    x = unsafe_add(b[0], b[2])
+    y = unsafe_add(b[4], b[6])
+    out[0] = unsafe_add(x, y) % P
+    out[4] = unsafe_sub(unsafe_add(x, 4 * P), y) % P
+    x = unsafe_sub(unsafe_add(b[0], 2 * P), b[2])
+    y = unsafe_sub(unsafe_add(b[4], 2 * P), b[6]) << 48
+    out[2] = unsafe_sub(unsafe_add(x, P << 52), y) % P
+    out[6] = unsafe_add(x, y) % P
+    # odd outputs
+    x = unsafe_sub(unsafe_add(b[1], P << 50), b[3] << 48)
+    y = unsafe_sub(unsafe_add(b[5], P << 50), b[7] << 48) << 72
+    out[1] = unsafe_add(x, y) % P
+    out[5] = unsafe_sub(unsafe_add(x, P << 124), y) % P
+    x = unsafe_add(b[1], b[3] << 48)
+    y = unsafe_add(b[5], b[7] << 48) << 24
+    out[3] = unsafe_add(x, y) % P
+    out[7] = unsafe_sub(unsafe_add(x, P << 76), y) % P
+    return out
 
 
 @internal
 @pure
-def _near_base_1(row: uint256[BASE], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[8], w[8]), unsafe_mul(row[9], w[9])), unsafe_mul(row[10], w[10])), unsafe_mul(row[11], w[11])), unsafe_mul(row[12], w[12])), unsafe_mul(row[13], w[13])), unsafe_mul(row[14], w[14])), unsafe_mul(row[15], w[15]))
+def _fold(e: uint256[8], powers: uint256[8], y: uint256) -> uint256:
+    """
+    @notice Fold eight siblings into one; y is 1 over the first one's point.
+    """
+    p: uint256[8] = self._transform(e, 192)
+    q: uint256[8] = self._transform(e, 128)
+    r: uint256[8] = self._transform(e, 64)
+    s: uint256[3] = empty(uint256[3])
+    yj: uint256 = 1
+    a: uint256 = p[0]
+    b: uint256 = q[0]
+    c: uint256 = r[0]
+    d: uint256 = powers[0] >> 192
+    f: uint256 = (powers[0] >> 128) & M64
+    g: uint256 = (powers[0] >> 64) & M64
+    s[0] = unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f))))
+    s[1] = unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g)))
+    s[2] = unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d))
+    yj = y
+    a = unsafe_mul(p[1], yj)
+    b = unsafe_mul(q[1], yj)
+    c = unsafe_mul(r[1], yj)
+    d = powers[1] >> 192
+    f = (powers[1] >> 128) & M64
+    g = (powers[1] >> 64) & M64
+    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
+    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
+    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
+    yj = unsafe_mul(yj, y) % P
+    a = unsafe_mul(p[2], yj)
+    b = unsafe_mul(q[2], yj)
+    c = unsafe_mul(r[2], yj)
+    d = powers[2] >> 192
+    f = (powers[2] >> 128) & M64
+    g = (powers[2] >> 64) & M64
+    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
+    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
+    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
+    yj = unsafe_mul(yj, y) % P
+    a = unsafe_mul(p[3], yj)
+    b = unsafe_mul(q[3], yj)
+    c = unsafe_mul(r[3], yj)
+    d = powers[3] >> 192
+    f = (powers[3] >> 128) & M64
+    g = (powers[3] >> 64) & M64
+    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
+    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
+    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
+    yj = unsafe_mul(yj, y) % P
+    a = unsafe_mul(p[4], yj)
+    b = unsafe_mul(q[4], yj)
+    c = unsafe_mul(r[4], yj)
+    d = powers[4] >> 192
+    f = (powers[4] >> 128) & M64
+    g = (powers[4] >> 64) & M64
+    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
+    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
+    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
+    yj = unsafe_mul(yj, y) % P
+    a = unsafe_mul(p[5], yj)
+    b = unsafe_mul(q[5], yj)
+    c = unsafe_mul(r[5], yj)
+    d = powers[5] >> 192
+    f = (powers[5] >> 128) & M64
+    g = (powers[5] >> 64) & M64
+    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
+    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
+    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
+    yj = unsafe_mul(yj, y) % P
+    a = unsafe_mul(p[6], yj)
+    b = unsafe_mul(q[6], yj)
+    c = unsafe_mul(r[6], yj)
+    d = powers[6] >> 192
+    f = (powers[6] >> 128) & M64
+    g = (powers[6] >> 64) & M64
+    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
+    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
+    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
+    yj = unsafe_mul(yj, y) % P
+    a = unsafe_mul(p[7], yj)
+    b = unsafe_mul(q[7], yj)
+    c = unsafe_mul(r[7], yj)
+    d = powers[7] >> 192
+    f = (powers[7] >> 128) & M64
+    g = (powers[7] >> 64) & M64
+    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
+    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
+    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
+    return ((s[0] % P) << 192) | ((s[1] % P) << 128) | ((s[2] % P) << 64)
 
 
 @internal
 @pure
-def _near_base_2(row: uint256[BASE], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[16], w[16]), unsafe_mul(row[17], w[17])), unsafe_mul(row[18], w[18])), unsafe_mul(row[19], w[19])), unsafe_mul(row[20], w[20])), unsafe_mul(row[21], w[21])), unsafe_mul(row[22], w[22]))
+def _eighth_power(x: uint256) -> uint256:
+    y: uint256 = unsafe_mul(x, x) % P
+    y = unsafe_mul(y, y) % P
+    return unsafe_mul(y, y) % P
 
 
 @internal
 @pure
-def _near_cubic_0(row: uint256[CUBIC], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[0], w[23]), unsafe_mul(row[1], w[24])), unsafe_mul(row[2], w[25])), unsafe_mul(row[3], w[26])), unsafe_mul(row[4], w[27])), unsafe_mul(row[5], w[28])), unsafe_mul(row[6], w[29])), unsafe_mul(row[7], w[30]))
+def _back(inverse: uint256, place: uint256) -> uint256:
+    """
+    @notice From 1 over a point to 1 over the first point of its group of eight.
+    """
+    y: uint256 = inverse
+    if place & 1 != 0:
+        y = unsafe_sub(P, y)
+    if place & 2 != 0:
+        y = (y << 48) % P
+    if place & 4 != 0:
+        y = unsafe_sub(P, (y << 24) % P)
+    return y
 
-
-@internal
-@pure
-def _near_cubic_1(row: uint256[CUBIC], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_mul(row[8], w[31]), unsafe_mul(row[9], w[32])), unsafe_mul(row[10], w[33]))
-
-
-@internal
-@pure
-def _far_base_0(row: uint256[BASE], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[6], w[34]), unsafe_mul(row[7], w[35])), unsafe_mul(row[8], w[36])), unsafe_mul(row[9], w[37])), unsafe_mul(row[10], w[38])), unsafe_mul(row[11], w[39])), unsafe_mul(row[12], w[40])), unsafe_mul(row[13], w[41]))
-
-
-@internal
-@pure
-def _far_base_1(row: uint256[BASE], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[14], w[42]), unsafe_mul(row[15], w[43])), unsafe_mul(row[16], w[44])), unsafe_mul(row[17], w[45])), unsafe_mul(row[18], w[46])), unsafe_mul(row[19], w[47])), unsafe_mul(row[21], w[48]))
-
-
-@internal
-@pure
-def _far_cubic_0(row: uint256[CUBIC], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_mul(row[0], w[49]), unsafe_mul(row[7], w[50]))
 
 @internal
 @pure
@@ -815,24 +961,63 @@ def _final_value(final: uint256[MAX_FINAL], length: uint256, x: uint256) -> uint
 
 
 @internal
-@view
-def _deep(near: uint256, far: uint256, x: uint256, z: uint256, following: uint256) -> uint256:
+@pure
+def _line(z: uint256) -> uint256[5]:
     """
-    @notice near/(x - z) + far/(x - following), with one inversion.
+    @notice What (x - z) is inverted with for x in the base field: with t, u, n trace, second
+            invariant and norm of z, 1/(x - z) = (x^2 + x (z - t) + z^2 - t z + u)/(x^3 - t x^2 + u x - n).
     """
-    a: uint256 = goldilocks._sub(x << 192, z)
-    b: uint256 = goldilocks._sub(x << 192, following)
-    top: uint256 = goldilocks._add(goldilocks._mul(near, b), goldilocks._mul(far, a))
-    return goldilocks._mul(top, goldilocks._invert(goldilocks._mul(a, b)))
+    a: uint256 = z >> 192
+    b: uint256 = (z >> 128) & M64
+    c: uint256 = (z >> 64) & M64
+    t: uint256 = unsafe_mul(3, a) % P
+    bc: uint256 = unsafe_mul(b, c) % P
+    u: uint256 = unsafe_mul(3, unsafe_add(unsafe_mul(a, a), unsafe_mul(2, unsafe_sub(P, bc)))) % P
+    n: uint256 = unsafe_add(
+        unsafe_mul(unsafe_mul(a, a) % P, a),
+        unsafe_add(
+            unsafe_mul(2, unsafe_mul(unsafe_mul(b, b) % P, b)),
+            unsafe_add(
+                unsafe_mul(4, unsafe_mul(unsafe_mul(c, c) % P, c)), unsafe_mul(6, unsafe_mul(a, unsafe_sub(P, bc)))
+            ),
+        ),
+    ) % P
+    first: uint256 = goldilocks._sub(z, t << 192)
+    return [
+        first,
+        goldilocks._add(goldilocks._mul(z, first), u << 192),
+        unsafe_sub(P, t),
+        u,
+        unsafe_sub(P, n),
+    ]
 
 
 @internal
 @pure
-def _point(position: uint256, offset: uint256) -> uint256:
+def _cofactor(line: uint256[5], x: uint256) -> uint256:
+    k: uint256 = line[0]
+    m: uint256 = line[1]
+    return (
+        (unsafe_add(unsafe_mul(unsafe_add(x, k >> 192), x), m >> 192) % P << 192)
+        | (unsafe_add(unsafe_mul((k >> 128) & M64, x), (m >> 128) & M64) % P << 128)
+        | (unsafe_add(unsafe_mul((k >> 64) & M64, x), (m >> 64) & M64) % P << 64)
+    )
+
+
+@internal
+@pure
+def _bottom(line: uint256[5], x: uint256) -> uint256:
+    y: uint256 = unsafe_add(unsafe_mul(unsafe_add(x, line[2]), x), line[3]) % P
+    return unsafe_add(unsafe_mul(y, x), line[4]) % P
+
+
+@internal
+@pure
+def _point(position: uint256) -> uint256:
     """
-    @notice The point at a position of a bit-reversed domain.
+    @notice The point at a position of the bit-reversed domain.
     """
-    x: uint256 = offset
+    x: uint256 = 7
     if position & 1 != 0:
         x = unsafe_mul(x, 18446744069414584320) % goldilocks.P
     if position & 2 != 0:
@@ -877,86 +1062,8 @@ def _point(position: uint256, offset: uint256) -> uint256:
         x = unsafe_mul(x, 17654865857378133588) % goldilocks.P
     if position & 2097152 != 0:
         x = unsafe_mul(x, 5416168637041100469) % goldilocks.P
+    if position & 4194304 != 0:
+        x = unsafe_mul(x, 16905767614792059275) % goldilocks.P
+    if position & 8388608 != 0:
+        x = unsafe_mul(x, 9713644485405565297) % goldilocks.P
     return x
-
-
-@internal
-@pure
-def _point_inverse(position: uint256, offset: uint256) -> uint256:
-    x: uint256 = offset
-    if position & 1 != 0:
-        x = unsafe_mul(x, 18446744069414584320) % goldilocks.P
-    if position & 2 != 0:
-        x = unsafe_mul(x, 18446462594437873665) % goldilocks.P
-    if position & 4 != 0:
-        x = unsafe_mul(x, 1099511627520) % goldilocks.P
-    if position & 8 != 0:
-        x = unsafe_mul(x, 68719476736) % goldilocks.P
-    if position & 16 != 0:
-        x = unsafe_mul(x, 18446744069414322177) % goldilocks.P
-    if position & 32 != 0:
-        x = unsafe_mul(x, 18302628881338728449) % goldilocks.P
-    if position & 64 != 0:
-        x = unsafe_mul(x, 18442240469787213841) % goldilocks.P
-    if position & 128 != 0:
-        x = unsafe_mul(x, 2117504431143841456) % goldilocks.P
-    if position & 256 != 0:
-        x = unsafe_mul(x, 4459017075746761332) % goldilocks.P
-    if position & 512 != 0:
-        x = unsafe_mul(x, 4295002282146690441) % goldilocks.P
-    if position & 1024 != 0:
-        x = unsafe_mul(x, 8548973421900915981) % goldilocks.P
-    if position & 2048 != 0:
-        x = unsafe_mul(x, 11164456749895610016) % goldilocks.P
-    if position & 4096 != 0:
-        x = unsafe_mul(x, 3968367389790187850) % goldilocks.P
-    if position & 8192 != 0:
-        x = unsafe_mul(x, 4654242210262998966) % goldilocks.P
-    if position & 16384 != 0:
-        x = unsafe_mul(x, 1553425662128427817) % goldilocks.P
-    if position & 32768 != 0:
-        x = unsafe_mul(x, 7868944258580147481) % goldilocks.P
-    if position & 65536 != 0:
-        x = unsafe_mul(x, 14744321562856667967) % goldilocks.P
-    if position & 131072 != 0:
-        x = unsafe_mul(x, 2513567076326282710) % goldilocks.P
-    if position & 262144 != 0:
-        x = unsafe_mul(x, 5089696809409609209) % goldilocks.P
-    if position & 524288 != 0:
-        x = unsafe_mul(x, 17260140776825220475) % goldilocks.P
-    if position & 1048576 != 0:
-        x = unsafe_mul(x, 11898519751787946856) % goldilocks.P
-    if position & 2097152 != 0:
-        x = unsafe_mul(x, 15307271466853436433) % goldilocks.P
-    return x
-
-
-@internal
-@pure
-def _shift(layer: uint256) -> uint256:
-    """
-    @notice The offset of a layer's domain: 7^(8^layer).
-    """
-    if layer == 0:
-        return 7
-    if layer == 1:
-        return 5764801
-    if layer == 2:
-        return 11250886851934520606
-    if layer == 3:
-        return 18371408314118145657
-    raise "verifier: layer"
-
-
-@internal
-@pure
-def _shift_inverse(layer: uint256) -> uint256:
-    if layer == 0:
-        return 2635249152773512046
-    if layer == 1:
-        return 12421013511830570338
-    if layer == 2:
-        return 11143297345130450484
-    if layer == 3:
-        return 1138102428757299658
-    raise "verifier: layer"
