@@ -23,12 +23,13 @@ from axon.stark.program import Kind, Opcode, Operand
 from axon.stark.proof import HEADER, Proof
 from axon.stark.transcript import Tag, Transcript
 from axon.stark.verifier import statement
-from axon.stark.vyper_template import GENERIC, POOL, TEMPLATE
+from axon.stark.vyper_constraints import constraint_lines
+from axon.stark.vyper_template import CONSTRAINTS, GENERIC, POOL, TEMPLATE
 
 __all__ = ["envelope", "verifier_source"]
 
 _PAD = bytes(8)
-_TERMS = 8
+_TERMS = 4
 _EMIT, _CLOSE = int(Opcode.EMIT), int(Opcode.EMIT) + 1  # the evaluator's own: end of the active rows
 
 
@@ -39,7 +40,7 @@ def envelope(air: Air, proof: Proof) -> bytes:
 
 def verifier_source(
     family: Callable[[int], Air], log_rows: Sequence[int], options: Options, face: str = "generic"
-) -> str:
+) -> tuple[str, str]:
     """Print the verifier of an AIR for several trace lengths.
 
     Parameters
@@ -72,7 +73,8 @@ def verifier_source(
         raise ConfigError(f"air {air.name!r}: several public lists or a public column")
     if face not in ("generic", "pool"):
         raise ConfigError(f"face {face!r}, want generic or pool")
-    return _Printer(airs, options, face).source()
+    printer = _Printer(airs, options, face)
+    return printer.source(TEMPLATE), printer.source(CONSTRAINTS)
 
 
 class _Printer:
@@ -99,10 +101,11 @@ class _Printer:
         self.tables_at = self.list_at + len(self.air.list_values)
         self.inputs = self.tables_at + len(self.air.tables)
 
-    def source(self) -> str:
+    def source(self, template: str) -> str:
         o = self.options
         face = POOL if self.face == "pool" else GENERIC
-        constants, code = self._constants(), self._code()
+        rows = Divisors.of(self.air).rows
+        lines, numbers = constraint_lines(self.program, self._slot, self.inputs, rows)
         digest = o.digest_bytes
         log_max = max(a.log_rows for a in self.airs)
         has = dict(self.trees)
@@ -154,28 +157,28 @@ class _Printer:
             "ROOT_QUOTIENT": self._root(names.index("quotient"), tags["quotient"]),
             "BEGIN": self._begin(),
             "ROOTS_OF_UNITY": self._choose({a.log_rows: root_of_unity(a.log_rows) for a in self.airs}),
-            "SLOTS": self.inputs + len(constants) + max(1, self.program.registers),
-            "CONSTANTS": len(constants),
-            "CONSTANT_BYTES": 8 * len(constants) + 32,
-            "CONSTANT_DATA": b"".join(c.to_bytes(8, "big") for c in constants).hex() + 64 * "0",
-            "STEPS": len(code),
-            "CODE_BYTES": 8 * len(code) + 32,
-            "CODE_DATA": b"".join(x.to_bytes(2, "big") for i in code for x in i).hex() + 64 * "0",
+            "NUMBERS": numbers,
+            "LINES": "\n".join("    " + line for line in lines),
+            "UNPACK": self._unpack(),
             "DIVISORS": self._divisors(),
-            "DIVISOR_ROWS": len(Divisors.of(self.air).rows),
+            "DIVISOR_ROWS": len(rows),
+            "DIVISOR_NUMBERS": 3 * len(rows),
             "TABLES": self._tables(),
-            "ROW_SUMS": self._weigh(),
-            "BASE": max(1, self._base_width()),
-            "CUBIC": (sum(width for _, width in self.trees) - self._base_width()) // 3,
+            "NEAR_COLUMNS": len(self._terms(True)),
+            "NEAR_BASE": self._base(True),
+            "NEAR_SUM": _products(self._terms(True)),
+            "FAR_COLUMNS": max(1, len(self._terms(False))),
+            "FAR_BASE": self.program.current + self.segments + self._base(False),
+            "FAR_SUM": _products(self._terms(False)),
+            "ROW": sum(width for _, width in self.trees),
             "READ_ROWS": self._read_rows(),
             "ROW_BYTES": str(self.row_bytes),
             "GENERATOR": GENERATOR,
             "POINT": self._point(),
             "FINAL_ABSORB": self._final_absorb(),
-            "FOLD_TERMS": self._fold_terms(),
             "LIST_LIMIT": self._list_limit(),
         }
-        text = TEMPLATE
+        text = template
         for _ in range(2):  # the faces have places of their own
             for key, value in values.items():
                 text = text.replace(
@@ -217,18 +220,9 @@ class _Printer:
 
     # constraints
 
-    def _constants(self) -> list[int]:
-        operands = [x for i in self.program.instructions for x in (i.left, i.right)]
-        return sorted({x.number for x in operands if x.kind == Kind.CONSTANT})
-
     def _slot(self, operand: Operand) -> int:
-        """Where the evaluator keeps an operand: inputs, then constants, then registers."""
-        constants = self._constants()
+        """Where `v` has an input."""
         number = operand.number
-        if operand.kind == Kind.REGISTER:
-            return self.inputs + len(constants) + number
-        if operand.kind == Kind.CONSTANT:
-            return self.inputs + constants.index(number)
         if operand.kind == Kind.CELL:
             # the proof has the quotient's values between current and next rows
             return number if number < self.program.current else number + self.segments
@@ -240,24 +234,19 @@ class _Printer:
         }[operand.kind]
         return start + number
 
-    def _code(self) -> list[tuple[int, int, int, int]]:
-        """The program as the contract's evaluator runs it: operation, target, left, right."""
-        rows = Divisors.of(self.air).rows
-        code, everywhere = [], True
-        for i in self.program.instructions:
-            left, right = self._slot(i.left), self._slot(i.right)
-            if i.opcode != Opcode.EMIT:
-                target = self._slot(Operand(Kind.REGISTER, i.target))
-                code.append((int(i.opcode), target, left, right))
-                continue
-            row = self.program.constraints[i.target].row
-            if row is not None and everywhere:
-                code.append((_CLOSE, 0, 0, 0))
-                everywhere = False
-            code.append((_EMIT, 0 if row is None else 1 + rows.index(row), left, 0))
-        if everywhere:
-            code.append((_CLOSE, 0, 0, 0))
-        return code
+    def _unpack(self) -> str:
+        lines = []
+        scalars = range(self.publics_at, self.challenges_at)
+        for k in range(self.inputs):
+            lines.append(f"a[{3 * k}] = v[{k}] >> 192")
+            if k not in scalars:
+                lines.append(f"a[{3 * k + 1}] = (v[{k}] >> 128) & M64")
+                lines.append(f"a[{3 * k + 2}] = (v[{k}] >> 64) & M64")
+        for k in range(len(Divisors.of(self.air).rows)):
+            lines.append(f"g[{3 * k}] = divisors[{k}] >> 192")
+            lines.append(f"g[{3 * k + 1}] = (divisors[{k}] >> 128) & M64")
+            lines.append(f"g[{3 * k + 2}] = (divisors[{k}] >> 64) & M64")
+        return "\n".join("    " + line for line in lines)
 
     def _divisors(self) -> str:
         lines = []
@@ -316,49 +305,21 @@ class _Printer:
                 lines.append("st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)")
                 for k in range(count):
                     piece = ("word >> 192", "(word >> 128) & M64", "(word >> 64) & M64", "word & M64")[k]
-                    at = start + j + k - self._base_width()
-                    place = f"base[{start + j + k}]" if at < 0 else f"cubic{at % 3}[{at // 3}]"
-                    lines.append(f"{place} = {piece}")
+                    lines.append(f"row[{start + j + k}] = {piece}")
             start += width
         return "\n".join("        " + line for line in lines)
 
-    def _weigh(self) -> str:
-        """Statements for the weighted sums over an opened row."""
-        places = self._places()
-        near = self.program.current + self.segments
-        lines = []
-        for side, chosen in (("near", range(near)), ("far", range(near, self.frame))):
-            if not chosen:
-                continue
-            lines.append(f"# {side}: sums of the weights' coordinate d over columns' coordinate c, at 3 c + d")
-            started: set[int] = set()
-            for cubic in (False, True):
-                ks = [k for k in chosen if places[k][1] == cubic]
-                for c in range(3) if cubic else (0,):
-                    for d in range(3):
-                        place = 3 * c + d
-                        terms = [
-                            f"unsafe_mul({f'cubic{c}' if cubic else 'base'}[{self._base_width_at(places[k])}], weights{d}[{k}])"
-                            for k in ks
-                        ]
-                        for first in range(0, len(terms), _TERMS):
-                            some = terms[first : first + _TERMS]
-                            if place in started:
-                                some.append(f"s[{place}]")
-                            started.add(place)
-                            lines.append(f"s[{place}] = {_sum(some)}")
-            lines += [f"s[{place}] = 0" for place in range(9) if place not in started]
-            lines.append(f"st[{side.upper()}_SUM] = self._join(s)")
-        return "\n".join("        " + line for line in lines)
+    def _terms(self, near: bool) -> list[int]:
+        """The base columns that one side of the DEEP sum takes, in the frame's order."""
+        split = self.program.current + self.segments
+        places = self._places()[:split] if near else self._places()[split:]
+        return [column + c for column, cubic in places for c in range(3 if cubic else 1)]
 
-    def _base_width_at(self, place: tuple[int, bool]) -> int:
-        """A base column's own place, or the number of a cubic one."""
-        column, cubic = place
-        return (column - self._base_width()) // 3 if cubic else column
-
-    def _base_width(self) -> int:
-        widths = self.air.widths()
-        return widths[ATTESTED] + widths[MAIN]
+    def _base(self, near: bool) -> int:
+        """How many functions of a side are in the base field: those of the first segments."""
+        split = self.program.current + self.segments
+        places = self._places()[:split] if near else self._places()[split:]
+        return sum(not cubic for _, cubic in places)
 
     def _places(self) -> list[tuple[int, bool]]:
         """Where each function of the frame lies in the joined row: (column, cubic)."""
@@ -396,27 +357,6 @@ class _Printer:
             )
         return "\n".join("    " + line for line in lines)
 
-    def _fold_terms(self) -> str:
-        lines = []
-        for j in range(8):
-            if j:
-                lines.append("yj = unsafe_mul(yj, y) % P" if j > 1 else "yj = y")
-            names = ("a", "b", "c") if j else ("a: uint256", "b: uint256", "c: uint256")
-            for name, source in zip(names, "pqr"):
-                value = f"unsafe_mul({source}[{j}], yj)" if j else f"{source}[0]"
-                lines.append(f"{name} = {value}")
-            names = ("d", "f", "g") if j else ("d: uint256", "f: uint256", "g: uint256")
-            for name, piece in zip(names, (f"powers[{j}] >> 192", f"(powers[{j}] >> 128) & M64", f"(powers[{j}] >> 64) & M64")):
-                lines.append(f"{name} = {piece}")
-            for k, terms in enumerate((
-                "unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f))))",
-                "unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g)))",
-                "unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d))",
-            )):
-                lines.append(f"s[{k}] = unsafe_add(s[{k}], {terms})" if j else f"s[{k}] = {terms}")
-        return "\n".join("    " + line for line in lines)
-
-
 def _without_empty_loops(lines: Sequence[str]) -> Iterator[str]:
     """Leave out loops over nothing, which Vyper refuses: an AIR without challenges or constants has some."""
     depth: int | None = None
@@ -429,8 +369,10 @@ def _without_empty_loops(lines: Sequence[str]) -> Iterator[str]:
             yield line
 
 
-def _sum(terms: Sequence[str]) -> str:
-    total = terms[0]
-    for term in terms[1:]:
-        total = f"unsafe_add({total}, {term})"
+def _products(columns: Sequence[int]) -> str:
+    """Sum of row[column]·w[k], nested to the right: Venom then needs no deep stack."""
+    total = "0"
+    for k in range(len(columns) - 1, -1, -1):
+        product = f"unsafe_mul(row[{columns[k]}], w[{k}])"
+        total = product if total == "0" else f"unsafe_add({product}, {total})"
     return total

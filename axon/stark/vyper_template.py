@@ -5,7 +5,7 @@ variables on the stack and cannot spill. The external function owns calldata and
 over it; arithmetic is in small functions.
 """
 
-__all__ = ["GENERIC", "POOL", "TEMPLATE", "Face"]
+__all__ = ["CONSTRAINTS", "GENERIC", "POOL", "TEMPLATE", "Face"]
 
 from typing import NamedTuple
 
@@ -259,14 +259,11 @@ FRAME: constant(uint256) = {{FRAME}}
 PUBLICS_AT: constant(uint256) = {{PUBLICS_AT}}
 CHALLENGES_AT: constant(uint256) = {{CHALLENGES_AT}}
 INPUTS: constant(uint256) = {{INPUTS}}
-SLOTS: constant(uint256) = {{SLOTS}}  # of the evaluator: inputs, constants, registers
-# The constraints as `_evaluate` runs them: constants of 8 bytes; steps of four numbers of 2 bytes.
-CONSTANTS: constant(Bytes[{{CONSTANT_BYTES}}]) = x"{{CONSTANT_DATA}}"
-CODE: constant(
-    Bytes[{{CODE_BYTES}}]
-) = x"{{CODE_DATA}}"
-BASE: constant(uint256) = {{BASE}}  # base columns of an opened row
-CUBIC: constant(uint256) = {{CUBIC}}  # columns in the extension behind them; the last is FRI's mask
+NEAR_COLUMNS: constant(uint256) = {{NEAR_COLUMNS}}
+NEAR_BASE: constant(uint256) = {{NEAR_BASE}}  # functions opened at z that are in the base field; they come first
+FAR_COLUMNS: constant(uint256) = {{FAR_COLUMNS}}
+FAR_BASE: constant(uint256) = {{FAR_BASE}}  # number in the frame of the first of the next row in the extension
+ROW: constant(uint256) = {{ROW}}  # elements of an opened row, FRI's mask last
 MAX_PUBLIC: constant(uint256) = {{MAX_PUBLIC}}  # words
 
 # Places in `st`.
@@ -291,10 +288,27 @@ LAYER: constant(uint256) = 17
 TOP: constant(uint256) = 18
 MEET: constant(uint256) = 19
 LEVEL: constant(uint256) = 20
+COLUMN: constant(uint256) = 21
+POWER: constant(uint256) = 22
+
+
+interface IConstraints:
+    def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -> uint256: view
+
+
+CONSTRAINTS: immutable(IConstraints)
+
+
+@deploy
+def __init__(constraints: address):
+    """
+    @param constraints The contract that is printed beside this one; too large to be part of it.
+    """
+    CONSTRAINTS = IConstraints(constraints)
 
 
 {{SIGNATURE}}
-    st: uint256[21] = empty(uint256[21])
+    st: uint256[23] = empty(uint256[23])
     v: uint256[INPUTS] = empty(uint256[INPUTS])
     roots: uint256[TREES] = empty(uint256[TREES])
     assert len(proof) >= {{MIN_BYTES}}, "verifier: proof too short"
@@ -332,26 +346,45 @@ LEVEL: constant(uint256) = 20
     for k: uint256 in range(SEGMENTS):
         quotient = goldilocks._add(goldilocks._mul(quotient, st[TEMPORARY]), v[NEAR - 1 - k])
     assert (
-        self._evaluate(v, self._divisors(st[Z], log_rows), st[BETA]) == quotient
+        staticcall CONSTRAINTS.evaluate(v, st[Z], st[BETA], log_rows) == quotient
     ), "verifier: constraints"
 
     # The DEEP challenge: weights of the opened functions, and what they open to.
     state = transcript._squeeze(state, 0x84)
     alpha: uint256 = transcript._element(state)
-    weights0: uint256[FRAME] = empty(uint256[FRAME])
-    weights1: uint256[FRAME] = empty(uint256[FRAME])
-    weights2: uint256[FRAME] = empty(uint256[FRAME])
-    st[TEMPORARY] = alpha
-    for k: uint256 in range(FRAME):
-        weights0[k] = st[TEMPORARY] >> 192
-        weights1[k] = (st[TEMPORARY] >> 128) & M64
-        weights2[k] = (st[TEMPORARY] >> 64) & M64
-        v[k] = goldilocks._mul(v[k], st[TEMPORARY])
-        if k < NEAR:
-            st[NEAR_OPENED] = goldilocks._add(st[NEAR_OPENED], v[k])
-        else:
-            st[FAR_OPENED] = goldilocks._add(st[FAR_OPENED], v[k])
-        st[TEMPORARY] = goldilocks._mul(st[TEMPORARY], alpha)
+    # of base columns: one in the extension counts as three, with the weights of 1, X and X^2
+    near0: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    near1: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    near2: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    far0: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    far1: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    far2: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    st[POWER] = alpha
+    for k: uint256 in range(NEAR):
+        st[NEAR_OPENED] = goldilocks._add(st[NEAR_OPENED], goldilocks._mul(v[k], st[POWER]))
+        st[TEMPORARY] = st[POWER]
+        for c: uint256 in range(3):
+            near0[st[COLUMN]] = st[TEMPORARY] >> 192
+            near1[st[COLUMN]] = (st[TEMPORARY] >> 128) & M64
+            near2[st[COLUMN]] = (st[TEMPORARY] >> 64) & M64
+            st[COLUMN] += 1
+            if k < NEAR_BASE:
+                break
+            st[TEMPORARY] = goldilocks._shift(st[TEMPORARY])
+        st[POWER] = goldilocks._mul(st[POWER], alpha)
+    st[COLUMN] = 0
+    for k: uint256 in range(NEAR, FRAME):
+        st[FAR_OPENED] = goldilocks._add(st[FAR_OPENED], goldilocks._mul(v[k], st[POWER]))
+        st[TEMPORARY] = st[POWER]
+        for c: uint256 in range(3):
+            far0[st[COLUMN]] = st[TEMPORARY] >> 192
+            far1[st[COLUMN]] = (st[TEMPORARY] >> 128) & M64
+            far2[st[COLUMN]] = (st[TEMPORARY] >> 64) & M64
+            st[COLUMN] += 1
+            if k < FAR_BASE:
+                break
+            st[TEMPORARY] = goldilocks._shift(st[TEMPORARY])
+        st[POWER] = goldilocks._mul(st[POWER], alpha)
 
     # FRI's commitments, then grinding, then the queries.
     if log_rows > LOG_FINAL:
@@ -425,19 +458,20 @@ LEVEL: constant(uint256) = 20
     products: uint256[QUERIES] = empty(uint256[QUERIES])  # of bottoms and points so far
     near_line: uint256[5] = self._line(st[Z])
     far_line: uint256[5] = self._line(st[NEXT])
-    s: uint256[9] = empty(uint256[9])
-    base: uint256[BASE] = empty(uint256[BASE])
-    cubic0: uint256[CUBIC] = empty(uint256[CUBIC])
-    cubic1: uint256[CUBIC] = empty(uint256[CUBIC])
-    cubic2: uint256[CUBIC] = empty(uint256[CUBIC])
+    row: uint256[ROW] = empty(uint256[ROW])
     st[PRODUCT] = 1
     for i: uint256 in range(counts[0], bound=QUERIES):
         at: uint256 = 0
         word: uint256 = 0
 {{READ_ROWS}}
-{{ROW_SUMS}}
+        st[NEAR_SUM] = (
+            (self._near(row, near0) << 192) | (self._near(row, near1) << 128) | (self._near(row, near2) << 64)
+        )
+        st[FAR_SUM] = (
+            (self._far(row, far0) << 192) | (self._far(row, far1) << 128) | (self._far(row, far2) << 64)
+        )
         points[i] = self._point(places[i])
-        masks[i] = (cubic0[CUBIC - 1] << 192) | (cubic1[CUBIC - 1] << 128) | (cubic2[CUBIC - 1] << 64)
+        masks[i] = (row[ROW - 3] << 192) | (row[ROW - 2] << 128) | (row[ROW - 1] << 64)
         st[NEAR_BOTTOM] = self._bottom(near_line, points[i])
         st[FAR_BOTTOM] = self._bottom(far_line, points[i])
         st[NEAR_SUM] = goldilocks._mul(
@@ -466,8 +500,20 @@ LEVEL: constant(uint256) = 20
 
     # FRI: what is known goes into its place in the leaf, which ties the layers together.
     e: uint256[8] = empty(uint256[8])
+    powers0: uint256[8] = empty(uint256[8])
+    powers1: uint256[8] = empty(uint256[8])
+    powers2: uint256[8] = empty(uint256[8])
+    twice1: uint256[8] = empty(uint256[8])
+    twice2: uint256[8] = empty(uint256[8])
     for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS):
-        powers: uint256[8] = self._powers(layers[2 * layer + 1])
+        st[TEMPORARY] = goldilocks.EIGHTH << 192
+        for j: uint256 in range(8):
+            powers0[j] = st[TEMPORARY] >> 192
+            powers1[j] = (st[TEMPORARY] >> 128) & M64
+            powers2[j] = (st[TEMPORARY] >> 64) & M64
+            twice1[j] = 2 * powers1[j]
+            twice2[j] = 2 * powers2[j]
+            st[TEMPORARY] = goldilocks._mul(st[TEMPORARY], layers[2 * layer + 1])
         paths_at[TREES + layer] = st[CURSOR] + 24 * (8 * counts[layer + 1] - counts[layer])
         assert len(proof) >= paths_at[TREES + layer] + 8, "verifier: proof too short"
         st[KNOWN] = 0
@@ -490,7 +536,7 @@ LEVEL: constant(uint256) = 20
                     st[BAD] |= unsafe_add((e[j] >> 128) & M64, CARRY)
                     st[CURSOR] = unsafe_add(st[CURSOR], 24)
             digests[(TREES + layer) * QUERIES + k] = self._leaf(e)
-            values_[k] = self._fold(e, powers, st[TEMPORARY])
+            values_[k] = self._fold(e, powers0, powers1, powers2, twice1, twice2, st[TEMPORARY])
             inverses[k] = self._eighth_power(st[TEMPORARY])
             points[k] = self._eighth_power(st[POINT])
         assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
@@ -564,58 +610,6 @@ def _root(log_rows: uint256) -> uint256:
 {{ROOTS_OF_UNITY}}
     raise "verifier: number of rows"
 {{FUNCTIONS}}
-
-@internal
-@view
-def _divisors(z: uint256, log_rows: uint256) -> uint256[{{DIVISOR_ROWS}}]:
-    """
-    @notice 1 over what vanishes on the rows of each kind of constraint, at z.
-    """
-    out: uint256[{{DIVISOR_ROWS}}] = empty(uint256[{{DIVISOR_ROWS}}])
-    root: uint256 = self._root(log_rows)
-    power: uint256 = goldilocks._power(z, 1 << log_rows)
-    point: uint256 = 0
-    value: uint256 = 0
-{{DIVISORS}}
-    return out
-
-
-@internal
-@pure
-def _evaluate(
-    v: uint256[INPUTS], divisors: uint256[{{DIVISOR_ROWS}}], beta: uint256
-) -> uint256:
-    """
-    @notice All constraints at z, each over its divisor, joined by powers of beta.
-    """
-    m: uint256[SLOTS] = empty(uint256[SLOTS])
-    for k: uint256 in range(INPUTS):
-        m[k] = v[k]
-    data: Bytes[{{CONSTANT_BYTES}}] = CONSTANTS
-    for k: uint256 in range({{CONSTANTS}}):
-        m[INPUTS + k] = (convert(extract32(data, 8 * k), uint256) >> 192) << 192
-    code: Bytes[{{CODE_BYTES}}] = CODE
-    total: uint256 = 0
-    for k: uint256 in range({{STEPS}}):
-        step: uint256 = convert(extract32(code, 8 * k), uint256) >> 192
-        operation: uint256 = step >> 48
-        target: uint256 = (step >> 32) & 65535
-        left: uint256 = m[(step >> 16) & 65535]
-        if operation < 2:
-            if operation == 0:
-                m[target] = goldilocks._add(left, m[step & 65535])
-            else:
-                m[target] = goldilocks._sub(left, m[step & 65535])
-        elif operation == 2:
-            m[target] = goldilocks._mul(left, m[step & 65535])
-        elif operation == 3:
-            if target > 0:
-                left = goldilocks._mul(left, divisors[target - 1])
-            total = goldilocks._add(goldilocks._mul(total, beta), left)
-        else:
-            total = goldilocks._mul(total, divisors[0])
-    return total
-
 
 @internal
 @pure
@@ -697,24 +691,11 @@ def _leaf(e: uint256[8]) -> uint256:
 
 @internal
 @pure
-def _powers(challenge: uint256) -> uint256[8]:
-    """
-    @notice 1/8 of the challenge's powers from the zeroth to the seventh.
-    """
-    out: uint256[8] = empty(uint256[8])
-    power: uint256 = goldilocks.EIGHTH << 192
-    for j: uint256 in range(8):
-        out[j] = power
-        power = goldilocks._mul(power, challenge)
-    return out
-
-
-@internal
-@pure
-def _transform(e: uint256[8], lane: uint256) -> uint256[8]:
+def _transform(e: uint256[8], powers: uint256[8], lane: uint256) -> uint256[8]:
     """
     @notice The inverse Fourier transform, times 8, of one coordinate of eight siblings, which lie in
-            bit-reversed order. The root of order 8 is -2^24, so twiddles are shifts.
+            bit-reversed order; output j times powers[j], not reduced. The root of order 8 is -2^24, so
+            twiddles are shifts.
     """
     b: uint256[8] = empty(uint256[8])
     x: uint256 = (e[0] >> lane) & M64
@@ -738,36 +719,65 @@ def _transform(e: uint256[8], lane: uint256) -> uint256[8]:
     x = unsafe_add(b[0], b[2])
     y = unsafe_add(b[4], b[6])
     out[0] = unsafe_add(x, y) % P
-    out[4] = unsafe_sub(unsafe_add(x, 4 * P), y) % P
+    out[4] = unsafe_mul(unsafe_sub(unsafe_add(x, 4 * P), y) % P, powers[4])
     x = unsafe_sub(unsafe_add(b[0], 2 * P), b[2])
     y = unsafe_sub(unsafe_add(b[4], 2 * P), b[6]) << 48
-    out[2] = unsafe_sub(unsafe_add(x, P << 52), y) % P
-    out[6] = unsafe_add(x, y) % P
+    out[2] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 52), y) % P, powers[2])
+    out[6] = unsafe_mul(unsafe_add(x, y) % P, powers[6])
     # odd outputs
     x = unsafe_sub(unsafe_add(b[1], P << 50), b[3] << 48)
     y = unsafe_sub(unsafe_add(b[5], P << 50), b[7] << 48) << 72
-    out[1] = unsafe_add(x, y) % P
-    out[5] = unsafe_sub(unsafe_add(x, P << 124), y) % P
+    out[1] = unsafe_mul(unsafe_add(x, y) % P, powers[1])
+    out[5] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 124), y) % P, powers[5])
     x = unsafe_add(b[1], b[3] << 48)
     y = unsafe_add(b[5], b[7] << 48) << 24
-    out[3] = unsafe_add(x, y) % P
-    out[7] = unsafe_sub(unsafe_add(x, P << 76), y) % P
+    out[3] = unsafe_mul(unsafe_add(x, y) % P, powers[3])
+    out[7] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 76), y) % P, powers[7])
     return out
 
 
 @internal
 @pure
-def _fold(e: uint256[8], powers: uint256[8], y: uint256) -> uint256:
+def _fold(
+    e: uint256[8], w0: uint256[8], w1: uint256[8], w2: uint256[8], twice1: uint256[8], twice2: uint256[8], y: uint256
+) -> uint256:
     """
-    @notice Fold eight siblings into one; y is 1 over the first one's point.
+    @notice Fold eight siblings into one; y is 1 over the first one's point, w the challenge's powers
+            over 8 by coordinate, and twice two of them.
     """
-    p: uint256[8] = self._transform(e, 192)
-    q: uint256[8] = self._transform(e, 128)
-    r: uint256[8] = self._transform(e, 64)
-    s: uint256[3] = empty(uint256[3])
-    yj: uint256 = 1
-{{FOLD_TERMS}}
-    return ((s[0] % P) << 192) | ((s[1] % P) << 128) | ((s[2] % P) << 64)
+    powers: uint256[8] = empty(uint256[8])
+    powers[0] = 1
+    powers[1] = y
+    x: uint256 = unsafe_mul(y, y) % P
+    powers[2] = x
+    x = unsafe_mul(x, y) % P
+    powers[3] = x
+    x = unsafe_mul(x, y) % P
+    powers[4] = x
+    x = unsafe_mul(x, y) % P
+    powers[5] = x
+    x = unsafe_mul(x, y) % P
+    powers[6] = x
+    powers[7] = unsafe_mul(x, y) % P
+    p: uint256[8] = self._transform(e, powers, 192)
+    q: uint256[8] = self._transform(e, powers, 128)
+    r: uint256[8] = self._transform(e, powers, 64)
+    return (
+        (self._products(p, w0, q, twice2, r, twice1) << 192)
+        | (self._products(p, w1, q, w0, r, twice2) << 128)
+        | (self._products(p, w2, q, w1, r, w0) << 64)
+    )
+
+
+@internal
+@pure
+def _products(
+    p: uint256[8], u: uint256[8], q: uint256[8], v: uint256[8], r: uint256[8], w: uint256[8]
+) -> uint256:
+    """
+    @notice Sum of products of numbers below 2^128 and 2^65, reduced.
+    """
+    return unsafe_add(unsafe_mul(p[0], u[0]), unsafe_add(unsafe_mul(q[0], v[0]), unsafe_add(unsafe_mul(r[0], w[0]), unsafe_add(unsafe_mul(p[1], u[1]), unsafe_add(unsafe_mul(q[1], v[1]), unsafe_add(unsafe_mul(r[1], w[1]), unsafe_add(unsafe_mul(p[2], u[2]), unsafe_add(unsafe_mul(q[2], v[2]), unsafe_add(unsafe_mul(r[2], w[2]), unsafe_add(unsafe_mul(p[3], u[3]), unsafe_add(unsafe_mul(q[3], v[3]), unsafe_add(unsafe_mul(r[3], w[3]), unsafe_add(unsafe_mul(p[4], u[4]), unsafe_add(unsafe_mul(q[4], v[4]), unsafe_add(unsafe_mul(r[4], w[4]), unsafe_add(unsafe_mul(p[5], u[5]), unsafe_add(unsafe_mul(q[5], v[5]), unsafe_add(unsafe_mul(r[5], w[5]), unsafe_add(unsafe_mul(p[6], u[6]), unsafe_add(unsafe_mul(q[6], v[6]), unsafe_add(unsafe_mul(r[6], w[6]), unsafe_add(unsafe_mul(p[7], u[7]), unsafe_add(unsafe_mul(q[7], v[7]), unsafe_mul(r[7], w[7])))))))))))))))))))))))) % P
 
 
 @internal
@@ -796,15 +806,20 @@ def _back(inverse: uint256, place: uint256) -> uint256:
 
 @internal
 @pure
-def _join(s: uint256[9]) -> uint256:
+def _near(row: uint256[ROW], w: uint256[NEAR_COLUMNS]) -> uint256:
     """
-    @notice s[0..2] + X s[3..5] + X^2 s[6..8], reduced; each below 2^160.
+    @notice One coordinate of the weighted sum over the columns opened at z.
     """
-    return (
-        (unsafe_add(s[0], unsafe_mul(2, unsafe_add(s[5], s[7]))) % P << 192)
-        | (unsafe_add(unsafe_add(s[1], s[3]), unsafe_mul(2, s[8])) % P << 128)
-        | (unsafe_add(unsafe_add(s[2], s[4]), s[6]) % P << 64)
-    )
+    return {{NEAR_SUM}} % P
+
+
+@internal
+@pure
+def _far(row: uint256[ROW], w: uint256[FAR_COLUMNS]) -> uint256:
+    """
+    @notice Of those opened in the next row.
+    """
+    return {{FAR_SUM}} % P
 
 
 @internal
@@ -886,4 +901,67 @@ def _point(position: uint256) -> uint256:
     x: uint256 = {{GENERATOR}}
 {{POINT}}
     return x
+'''
+
+CONSTRAINTS = '''# pragma version 0.4.3
+# pragma evm-version prague
+"""
+@title Constraints of {{AIR}} under {{OPTIONS}}
+@license Apache-2.0
+@notice Printed by `axon stark vyper` beside the verifier that calls it; a test prints it again and compares.
+"""
+
+from . import goldilocks
+
+P: constant(uint256) = 2**64 - 2**32 + 1
+M64: constant(uint256) = 2**64 - 1
+INPUTS: constant(uint256) = {{INPUTS}}
+EXEMPT: constant(uint256) = {{EXEMPT}}  # rows: the random ones and the closing one
+
+
+@external
+@view
+def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -> uint256:
+    """
+    @notice All constraints at z, each over its divisor, joined by powers of beta.
+    @param v The frame, public inputs, challenges, values of lists and tables, as the verifier orders them.
+    """
+    a: uint256[{{NUMBERS}}] = empty(uint256[{{NUMBERS}}])
+    g: uint256[{{DIVISOR_NUMBERS}}] = empty(uint256[{{DIVISOR_NUMBERS}}])
+    divisors: uint256[{{DIVISOR_ROWS}}] = self._divisors(z, log_rows)
+{{UNPACK}}
+    b0: uint256 = beta >> 192
+    b1: uint256 = (beta >> 128) & M64
+    b2: uint256 = (beta >> 64) & M64
+    t: uint256[3] = empty(uint256[3])
+    x: uint256 = 0
+    y: uint256 = 0
+    z_: uint256 = 0
+{{LINES}}
+    return (t[0] << 192) | (t[1] << 128) | (t[2] << 64)
+
+
+@internal
+@view
+def _divisors(z: uint256, log_rows: uint256) -> uint256[{{DIVISOR_ROWS}}]:
+    """
+    @notice 1 over what vanishes on the rows of each kind of constraint, at z.
+    """
+    out: uint256[{{DIVISOR_ROWS}}] = empty(uint256[{{DIVISOR_ROWS}}])
+    root: uint256 = self._root(log_rows)
+    power: uint256 = goldilocks._power(z, 1 << log_rows)
+    point: uint256 = 0
+    value: uint256 = 0
+{{DIVISORS}}
+    return out
+
+
+@internal
+@pure
+def _root(log_rows: uint256) -> uint256:
+    """
+    @notice The generator of the trace domain.
+    """
+{{ROOTS_OF_UNITY}}
+    raise "verifier: number of rows"
 '''

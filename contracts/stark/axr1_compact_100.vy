@@ -39,14 +39,11 @@ FRAME: constant(uint256) = 51
 PUBLICS_AT: constant(uint256) = 51
 CHALLENGES_AT: constant(uint256) = 55
 INPUTS: constant(uint256) = 59
-SLOTS: constant(uint256) = 77  # of the evaluator: inputs, constants, registers
-# The constraints as `_evaluate` runs them: constants of 8 bytes; steps of four numbers of 2 bytes.
-CONSTANTS: constant(Bytes[112]) = x"00000000000000000000000000000001000000000000000200000000000000030000000000000fff00000000000010000000000000001fff0000000000002000000000000100000000000000040000000000000000000000000000000000000000000000000000000000000000000000"
-CODE: constant(
-    Bytes[1728]
-) = x"00010045002f0013000100460045003c000200450045004600030000004500000001004500300015000100460045003c00020045004500460003000000450000000200450002004400020046000c004200000046000b00460002004700060046000100450045004700020047000e004200000047000d004700020048000f00440000004700470048000100450045004700020045000300450003000000450000000100450006003c0001004500450047000200480011004200000048001000480002004900120044000000480048004900010045004500480002004500030045000300000045000000020045000700460001004500080045000200450003004500030000004500000002004500040024000100480024003c0002004500450048000300000045000000020045000d00440000004500460045000200480022003e0001004800480033000200490024003d000100490049003c000200490048004900010045004500490002004500040045000300000045000000010045000600220001004500450033000200480024004800010045004500480002004500040045000300000045000000020045000f004200000045000e00450002004800100044000000450045004800020048004400450001004800080048000200490012004200000049001100490001004800480049000200480004004800030000004800000001004800070002000100480048004500020048000400480003000000480000000200450045004300020048002800420000004800270048000100490035003600000049003400490002004a00480049000100450045004a0002004b002a00420000004b0029004b0002004c002b00440000004b004b004c000100450045004b00020045000400450003000000450000000100450049003c000100450045004b00020049002d004200000049002c00490002004c002e0044000000490049004c0001004500450049000200490004004500030000004900000002004700470043000100470047004a000100470047004b000200470005004700030000004700000002004500050045000300000045000000020045004600430000004500480045000100460037003c0002004600170046000000450045004600020045000500450001004600310017000100450046004500030000004500000001004500250009000200460004000700010045004500460003000000450000000100450026000a00020046000200040001004500450046000300000045000000010045003b00140001004600380015000200450045004600010047003b00160001004800380013000200470047004800000045004500470002004600480046000200460018004600010045004600450003000000450000000100450038000b000100460038000c00020047004500460002004700190047000000450045004600010045004700450003000000450000000100450038000d000100460038000e000200470045004600020047001a0047000000450045004600010045004700450003000000450000000100450038000f0001004600380010000200470045004600020047001b004700000045004500460001004500470045000300000045000000010045003800110001004600380012000200470045004600020047001c00470000004500450046000100450047004500030000004500000002004500020003000200460004002200010045004500460002004600390039000200470039004600020048003d0047000000480001004800010048003800480002004500450048000100490003000400020049000800490000004a000000470001004a0038004a000200490049004a000000450045004900020048004a004800020048001d004800010045004800450003000000450000000200450006003900000045000000450002004600070046000000450045004600020046003e004700000045004500460001004500380045000100460032001e00010046004600180001004600460019000100460046001a000100460046001b000100460046001c000100460046001d0002004500450046000200460004002300010046000300460001004500450046000300000045000000040000000000000003000200130000000100450013003f00030003004500000001004500150040000300020045000000010045001500410003000300450000000100450017003c0003000200450000000100450017003a000300030045000000030002000900000001004500090035000300030045000000030002000a000000010045000a0036000300030045000000030002001e000000030003001e00000000000000000000000000000000000000000000000000000000000000000000"
-BASE: constant(uint256) = 23  # base columns of an opened row
-CUBIC: constant(uint256) = 12  # columns in the extension behind them; the last is FRI's mask
+NEAR_COLUMNS: constant(uint256) = 56
+NEAR_BASE: constant(uint256) = 23  # functions opened at z that are in the base field; they come first
+FAR_COLUMNS: constant(uint256) = 21
+FAR_BASE: constant(uint256) = 49  # number in the frame of the first of the next row in the extension
+ROW: constant(uint256) = 59  # elements of an opened row, FRI's mask last
 MAX_PUBLIC: constant(uint256) = 1296  # words
 
 # Places in `st`.
@@ -71,6 +68,23 @@ LAYER: constant(uint256) = 17
 TOP: constant(uint256) = 18
 MEET: constant(uint256) = 19
 LEVEL: constant(uint256) = 20
+COLUMN: constant(uint256) = 21
+POWER: constant(uint256) = 22
+
+
+interface IConstraints:
+    def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -> uint256: view
+
+
+CONSTRAINTS: immutable(IConstraints)
+
+
+@deploy
+def __init__(constraints: address):
+    """
+    @param constraints The contract that is printed beside this one; too large to be part of it.
+    """
+    CONSTRAINTS = IConstraints(constraints)
 
 
 @external
@@ -90,7 +104,7 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     assert statement[8] < 2**38, "verifier: trust out of range"
     assert statement[8] - statement[9] + statement[7] < 2**37, "verifier: divisor out of range"
     assert statement[5] <= 5 * len(shares), "verifier: shares missing"
-    st: uint256[21] = empty(uint256[21])
+    st: uint256[23] = empty(uint256[23])
     v: uint256[INPUTS] = empty(uint256[INPUTS])
     roots: uint256[TREES] = empty(uint256[TREES])
     assert len(proof) >= 1405, "verifier: proof too short"
@@ -138,26 +152,45 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     for k: uint256 in range(SEGMENTS):
         quotient = goldilocks._add(goldilocks._mul(quotient, st[TEMPORARY]), v[NEAR - 1 - k])
     assert (
-        self._evaluate(v, self._divisors(st[Z], log_rows), st[BETA]) == quotient
+        staticcall CONSTRAINTS.evaluate(v, st[Z], st[BETA], log_rows) == quotient
     ), "verifier: constraints"
 
     # The DEEP challenge: weights of the opened functions, and what they open to.
     state = transcript._squeeze(state, 0x84)
     alpha: uint256 = transcript._element(state)
-    weights0: uint256[FRAME] = empty(uint256[FRAME])
-    weights1: uint256[FRAME] = empty(uint256[FRAME])
-    weights2: uint256[FRAME] = empty(uint256[FRAME])
-    st[TEMPORARY] = alpha
-    for k: uint256 in range(FRAME):
-        weights0[k] = st[TEMPORARY] >> 192
-        weights1[k] = (st[TEMPORARY] >> 128) & M64
-        weights2[k] = (st[TEMPORARY] >> 64) & M64
-        v[k] = goldilocks._mul(v[k], st[TEMPORARY])
-        if k < NEAR:
-            st[NEAR_OPENED] = goldilocks._add(st[NEAR_OPENED], v[k])
-        else:
-            st[FAR_OPENED] = goldilocks._add(st[FAR_OPENED], v[k])
-        st[TEMPORARY] = goldilocks._mul(st[TEMPORARY], alpha)
+    # of base columns: one in the extension counts as three, with the weights of 1, X and X^2
+    near0: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    near1: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    near2: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    far0: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    far1: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    far2: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    st[POWER] = alpha
+    for k: uint256 in range(NEAR):
+        st[NEAR_OPENED] = goldilocks._add(st[NEAR_OPENED], goldilocks._mul(v[k], st[POWER]))
+        st[TEMPORARY] = st[POWER]
+        for c: uint256 in range(3):
+            near0[st[COLUMN]] = st[TEMPORARY] >> 192
+            near1[st[COLUMN]] = (st[TEMPORARY] >> 128) & M64
+            near2[st[COLUMN]] = (st[TEMPORARY] >> 64) & M64
+            st[COLUMN] += 1
+            if k < NEAR_BASE:
+                break
+            st[TEMPORARY] = goldilocks._shift(st[TEMPORARY])
+        st[POWER] = goldilocks._mul(st[POWER], alpha)
+    st[COLUMN] = 0
+    for k: uint256 in range(NEAR, FRAME):
+        st[FAR_OPENED] = goldilocks._add(st[FAR_OPENED], goldilocks._mul(v[k], st[POWER]))
+        st[TEMPORARY] = st[POWER]
+        for c: uint256 in range(3):
+            far0[st[COLUMN]] = st[TEMPORARY] >> 192
+            far1[st[COLUMN]] = (st[TEMPORARY] >> 128) & M64
+            far2[st[COLUMN]] = (st[TEMPORARY] >> 64) & M64
+            st[COLUMN] += 1
+            if k < FAR_BASE:
+                break
+            st[TEMPORARY] = goldilocks._shift(st[TEMPORARY])
+        st[POWER] = goldilocks._mul(st[POWER], alpha)
 
     # FRI's commitments, then grinding, then the queries.
     if log_rows > LOG_FINAL:
@@ -234,11 +267,7 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     products: uint256[QUERIES] = empty(uint256[QUERIES])  # of bottoms and points so far
     near_line: uint256[5] = self._line(st[Z])
     far_line: uint256[5] = self._line(st[NEXT])
-    s: uint256[9] = empty(uint256[9])
-    base: uint256[BASE] = empty(uint256[BASE])
-    cubic0: uint256[CUBIC] = empty(uint256[CUBIC])
-    cubic1: uint256[CUBIC] = empty(uint256[CUBIC])
-    cubic2: uint256[CUBIC] = empty(uint256[CUBIC])
+    row: uint256[ROW] = empty(uint256[ROW])
     st[PRODUCT] = 1
     for i: uint256 in range(counts[0], bound=QUERIES):
         at: uint256 = 0
@@ -249,167 +278,127 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
         word = convert(extract32(proof, unsafe_add(at, 0)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[0] = word >> 192
-        base[1] = (word >> 128) & M64
-        base[2] = (word >> 64) & M64
-        base[3] = word & M64
+        row[0] = word >> 192
+        row[1] = (word >> 128) & M64
+        row[2] = (word >> 64) & M64
+        row[3] = word & M64
         word = (convert(extract32(proof, unsafe_add(at, 32)), uint256) >> 128) << 128
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[4] = word >> 192
-        base[5] = (word >> 128) & M64
+        row[4] = word >> 192
+        row[5] = (word >> 128) & M64
         # main
         at = unsafe_add(rows_at[1], unsafe_mul(i, 152))
         digests[unsafe_add(1 * QUERIES, i)] = convert(keccak256(slice(proof, at, 152)), uint256) & DIGEST_MASK
         word = convert(extract32(proof, unsafe_add(at, 0)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[6] = word >> 192
-        base[7] = (word >> 128) & M64
-        base[8] = (word >> 64) & M64
-        base[9] = word & M64
+        row[6] = word >> 192
+        row[7] = (word >> 128) & M64
+        row[8] = (word >> 64) & M64
+        row[9] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 32)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[10] = word >> 192
-        base[11] = (word >> 128) & M64
-        base[12] = (word >> 64) & M64
-        base[13] = word & M64
+        row[10] = word >> 192
+        row[11] = (word >> 128) & M64
+        row[12] = (word >> 64) & M64
+        row[13] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 64)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[14] = word >> 192
-        base[15] = (word >> 128) & M64
-        base[16] = (word >> 64) & M64
-        base[17] = word & M64
+        row[14] = word >> 192
+        row[15] = (word >> 128) & M64
+        row[16] = (word >> 64) & M64
+        row[17] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 96)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[18] = word >> 192
-        base[19] = (word >> 128) & M64
-        base[20] = (word >> 64) & M64
-        base[21] = word & M64
+        row[18] = word >> 192
+        row[19] = (word >> 128) & M64
+        row[20] = (word >> 64) & M64
+        row[21] = word & M64
         word = (convert(extract32(proof, unsafe_add(at, 128)), uint256) >> 192) << 192
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[22] = word >> 192
+        row[22] = word >> 192
         # auxiliary
         at = unsafe_add(rows_at[2], unsafe_mul(i, 208))
         digests[unsafe_add(2 * QUERIES, i)] = convert(keccak256(slice(proof, at, 208)), uint256) & DIGEST_MASK
         word = convert(extract32(proof, unsafe_add(at, 0)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic0[0] = word >> 192
-        cubic1[0] = (word >> 128) & M64
-        cubic2[0] = (word >> 64) & M64
-        cubic0[1] = word & M64
+        row[23] = word >> 192
+        row[24] = (word >> 128) & M64
+        row[25] = (word >> 64) & M64
+        row[26] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 32)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic1[1] = word >> 192
-        cubic2[1] = (word >> 128) & M64
-        cubic0[2] = (word >> 64) & M64
-        cubic1[2] = word & M64
+        row[27] = word >> 192
+        row[28] = (word >> 128) & M64
+        row[29] = (word >> 64) & M64
+        row[30] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 64)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic2[2] = word >> 192
-        cubic0[3] = (word >> 128) & M64
-        cubic1[3] = (word >> 64) & M64
-        cubic2[3] = word & M64
+        row[31] = word >> 192
+        row[32] = (word >> 128) & M64
+        row[33] = (word >> 64) & M64
+        row[34] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 96)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic0[4] = word >> 192
-        cubic1[4] = (word >> 128) & M64
-        cubic2[4] = (word >> 64) & M64
-        cubic0[5] = word & M64
+        row[35] = word >> 192
+        row[36] = (word >> 128) & M64
+        row[37] = (word >> 64) & M64
+        row[38] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 128)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic1[5] = word >> 192
-        cubic2[5] = (word >> 128) & M64
-        cubic0[6] = (word >> 64) & M64
-        cubic1[6] = word & M64
+        row[39] = word >> 192
+        row[40] = (word >> 128) & M64
+        row[41] = (word >> 64) & M64
+        row[42] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 160)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic2[6] = word >> 192
-        cubic0[7] = (word >> 128) & M64
-        cubic1[7] = (word >> 64) & M64
-        cubic2[7] = word & M64
+        row[43] = word >> 192
+        row[44] = (word >> 128) & M64
+        row[45] = (word >> 64) & M64
+        row[46] = word & M64
         # quotient
         at = unsafe_add(rows_at[3], unsafe_mul(i, 112))
         digests[unsafe_add(3 * QUERIES, i)] = convert(keccak256(slice(proof, at, 112)), uint256) & DIGEST_MASK
         word = convert(extract32(proof, unsafe_add(at, 0)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic0[8] = word >> 192
-        cubic1[8] = (word >> 128) & M64
-        cubic2[8] = (word >> 64) & M64
-        cubic0[9] = word & M64
+        row[47] = word >> 192
+        row[48] = (word >> 128) & M64
+        row[49] = (word >> 64) & M64
+        row[50] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 32)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic1[9] = word >> 192
-        cubic2[9] = (word >> 128) & M64
-        cubic0[10] = (word >> 64) & M64
-        cubic1[10] = word & M64
+        row[51] = word >> 192
+        row[52] = (word >> 128) & M64
+        row[53] = (word >> 64) & M64
+        row[54] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 64)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic2[10] = word >> 192
-        cubic0[11] = (word >> 128) & M64
-        cubic1[11] = (word >> 64) & M64
-        cubic2[11] = word & M64
-        # near: sums of the weights' coordinate d over columns' coordinate c, at 3 c + d
-        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[0], weights0[0]), unsafe_mul(base[1], weights0[1])), unsafe_mul(base[2], weights0[2])), unsafe_mul(base[3], weights0[3])), unsafe_mul(base[4], weights0[4])), unsafe_mul(base[5], weights0[5])), unsafe_mul(base[6], weights0[6])), unsafe_mul(base[7], weights0[7]))
-        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[8], weights0[8]), unsafe_mul(base[9], weights0[9])), unsafe_mul(base[10], weights0[10])), unsafe_mul(base[11], weights0[11])), unsafe_mul(base[12], weights0[12])), unsafe_mul(base[13], weights0[13])), unsafe_mul(base[14], weights0[14])), unsafe_mul(base[15], weights0[15])), s[0])
-        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[16], weights0[16]), unsafe_mul(base[17], weights0[17])), unsafe_mul(base[18], weights0[18])), unsafe_mul(base[19], weights0[19])), unsafe_mul(base[20], weights0[20])), unsafe_mul(base[21], weights0[21])), unsafe_mul(base[22], weights0[22])), s[0])
-        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[0], weights1[0]), unsafe_mul(base[1], weights1[1])), unsafe_mul(base[2], weights1[2])), unsafe_mul(base[3], weights1[3])), unsafe_mul(base[4], weights1[4])), unsafe_mul(base[5], weights1[5])), unsafe_mul(base[6], weights1[6])), unsafe_mul(base[7], weights1[7]))
-        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[8], weights1[8]), unsafe_mul(base[9], weights1[9])), unsafe_mul(base[10], weights1[10])), unsafe_mul(base[11], weights1[11])), unsafe_mul(base[12], weights1[12])), unsafe_mul(base[13], weights1[13])), unsafe_mul(base[14], weights1[14])), unsafe_mul(base[15], weights1[15])), s[1])
-        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[16], weights1[16]), unsafe_mul(base[17], weights1[17])), unsafe_mul(base[18], weights1[18])), unsafe_mul(base[19], weights1[19])), unsafe_mul(base[20], weights1[20])), unsafe_mul(base[21], weights1[21])), unsafe_mul(base[22], weights1[22])), s[1])
-        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[0], weights2[0]), unsafe_mul(base[1], weights2[1])), unsafe_mul(base[2], weights2[2])), unsafe_mul(base[3], weights2[3])), unsafe_mul(base[4], weights2[4])), unsafe_mul(base[5], weights2[5])), unsafe_mul(base[6], weights2[6])), unsafe_mul(base[7], weights2[7]))
-        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[8], weights2[8]), unsafe_mul(base[9], weights2[9])), unsafe_mul(base[10], weights2[10])), unsafe_mul(base[11], weights2[11])), unsafe_mul(base[12], weights2[12])), unsafe_mul(base[13], weights2[13])), unsafe_mul(base[14], weights2[14])), unsafe_mul(base[15], weights2[15])), s[2])
-        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[16], weights2[16]), unsafe_mul(base[17], weights2[17])), unsafe_mul(base[18], weights2[18])), unsafe_mul(base[19], weights2[19])), unsafe_mul(base[20], weights2[20])), unsafe_mul(base[21], weights2[21])), unsafe_mul(base[22], weights2[22])), s[2])
-        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights0[23]), unsafe_mul(cubic0[1], weights0[24])), unsafe_mul(cubic0[2], weights0[25])), unsafe_mul(cubic0[3], weights0[26])), unsafe_mul(cubic0[4], weights0[27])), unsafe_mul(cubic0[5], weights0[28])), unsafe_mul(cubic0[6], weights0[29])), unsafe_mul(cubic0[7], weights0[30])), s[0])
-        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[8], weights0[31]), unsafe_mul(cubic0[9], weights0[32])), unsafe_mul(cubic0[10], weights0[33])), s[0])
-        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights1[23]), unsafe_mul(cubic0[1], weights1[24])), unsafe_mul(cubic0[2], weights1[25])), unsafe_mul(cubic0[3], weights1[26])), unsafe_mul(cubic0[4], weights1[27])), unsafe_mul(cubic0[5], weights1[28])), unsafe_mul(cubic0[6], weights1[29])), unsafe_mul(cubic0[7], weights1[30])), s[1])
-        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[8], weights1[31]), unsafe_mul(cubic0[9], weights1[32])), unsafe_mul(cubic0[10], weights1[33])), s[1])
-        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights2[23]), unsafe_mul(cubic0[1], weights2[24])), unsafe_mul(cubic0[2], weights2[25])), unsafe_mul(cubic0[3], weights2[26])), unsafe_mul(cubic0[4], weights2[27])), unsafe_mul(cubic0[5], weights2[28])), unsafe_mul(cubic0[6], weights2[29])), unsafe_mul(cubic0[7], weights2[30])), s[2])
-        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic0[8], weights2[31]), unsafe_mul(cubic0[9], weights2[32])), unsafe_mul(cubic0[10], weights2[33])), s[2])
-        s[3] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[0], weights0[23]), unsafe_mul(cubic1[1], weights0[24])), unsafe_mul(cubic1[2], weights0[25])), unsafe_mul(cubic1[3], weights0[26])), unsafe_mul(cubic1[4], weights0[27])), unsafe_mul(cubic1[5], weights0[28])), unsafe_mul(cubic1[6], weights0[29])), unsafe_mul(cubic1[7], weights0[30]))
-        s[3] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[8], weights0[31]), unsafe_mul(cubic1[9], weights0[32])), unsafe_mul(cubic1[10], weights0[33])), s[3])
-        s[4] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[0], weights1[23]), unsafe_mul(cubic1[1], weights1[24])), unsafe_mul(cubic1[2], weights1[25])), unsafe_mul(cubic1[3], weights1[26])), unsafe_mul(cubic1[4], weights1[27])), unsafe_mul(cubic1[5], weights1[28])), unsafe_mul(cubic1[6], weights1[29])), unsafe_mul(cubic1[7], weights1[30]))
-        s[4] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[8], weights1[31]), unsafe_mul(cubic1[9], weights1[32])), unsafe_mul(cubic1[10], weights1[33])), s[4])
-        s[5] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[0], weights2[23]), unsafe_mul(cubic1[1], weights2[24])), unsafe_mul(cubic1[2], weights2[25])), unsafe_mul(cubic1[3], weights2[26])), unsafe_mul(cubic1[4], weights2[27])), unsafe_mul(cubic1[5], weights2[28])), unsafe_mul(cubic1[6], weights2[29])), unsafe_mul(cubic1[7], weights2[30]))
-        s[5] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic1[8], weights2[31]), unsafe_mul(cubic1[9], weights2[32])), unsafe_mul(cubic1[10], weights2[33])), s[5])
-        s[6] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[0], weights0[23]), unsafe_mul(cubic2[1], weights0[24])), unsafe_mul(cubic2[2], weights0[25])), unsafe_mul(cubic2[3], weights0[26])), unsafe_mul(cubic2[4], weights0[27])), unsafe_mul(cubic2[5], weights0[28])), unsafe_mul(cubic2[6], weights0[29])), unsafe_mul(cubic2[7], weights0[30]))
-        s[6] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[8], weights0[31]), unsafe_mul(cubic2[9], weights0[32])), unsafe_mul(cubic2[10], weights0[33])), s[6])
-        s[7] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[0], weights1[23]), unsafe_mul(cubic2[1], weights1[24])), unsafe_mul(cubic2[2], weights1[25])), unsafe_mul(cubic2[3], weights1[26])), unsafe_mul(cubic2[4], weights1[27])), unsafe_mul(cubic2[5], weights1[28])), unsafe_mul(cubic2[6], weights1[29])), unsafe_mul(cubic2[7], weights1[30]))
-        s[7] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[8], weights1[31]), unsafe_mul(cubic2[9], weights1[32])), unsafe_mul(cubic2[10], weights1[33])), s[7])
-        s[8] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[0], weights2[23]), unsafe_mul(cubic2[1], weights2[24])), unsafe_mul(cubic2[2], weights2[25])), unsafe_mul(cubic2[3], weights2[26])), unsafe_mul(cubic2[4], weights2[27])), unsafe_mul(cubic2[5], weights2[28])), unsafe_mul(cubic2[6], weights2[29])), unsafe_mul(cubic2[7], weights2[30]))
-        s[8] = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(cubic2[8], weights2[31]), unsafe_mul(cubic2[9], weights2[32])), unsafe_mul(cubic2[10], weights2[33])), s[8])
-        st[NEAR_SUM] = self._join(s)
-        # far: sums of the weights' coordinate d over columns' coordinate c, at 3 c + d
-        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[6], weights0[34]), unsafe_mul(base[7], weights0[35])), unsafe_mul(base[8], weights0[36])), unsafe_mul(base[9], weights0[37])), unsafe_mul(base[10], weights0[38])), unsafe_mul(base[11], weights0[39])), unsafe_mul(base[12], weights0[40])), unsafe_mul(base[13], weights0[41]))
-        s[0] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[14], weights0[42]), unsafe_mul(base[15], weights0[43])), unsafe_mul(base[16], weights0[44])), unsafe_mul(base[17], weights0[45])), unsafe_mul(base[18], weights0[46])), unsafe_mul(base[19], weights0[47])), unsafe_mul(base[21], weights0[48])), s[0])
-        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[6], weights1[34]), unsafe_mul(base[7], weights1[35])), unsafe_mul(base[8], weights1[36])), unsafe_mul(base[9], weights1[37])), unsafe_mul(base[10], weights1[38])), unsafe_mul(base[11], weights1[39])), unsafe_mul(base[12], weights1[40])), unsafe_mul(base[13], weights1[41]))
-        s[1] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[14], weights1[42]), unsafe_mul(base[15], weights1[43])), unsafe_mul(base[16], weights1[44])), unsafe_mul(base[17], weights1[45])), unsafe_mul(base[18], weights1[46])), unsafe_mul(base[19], weights1[47])), unsafe_mul(base[21], weights1[48])), s[1])
-        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[6], weights2[34]), unsafe_mul(base[7], weights2[35])), unsafe_mul(base[8], weights2[36])), unsafe_mul(base[9], weights2[37])), unsafe_mul(base[10], weights2[38])), unsafe_mul(base[11], weights2[39])), unsafe_mul(base[12], weights2[40])), unsafe_mul(base[13], weights2[41]))
-        s[2] = unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(base[14], weights2[42]), unsafe_mul(base[15], weights2[43])), unsafe_mul(base[16], weights2[44])), unsafe_mul(base[17], weights2[45])), unsafe_mul(base[18], weights2[46])), unsafe_mul(base[19], weights2[47])), unsafe_mul(base[21], weights2[48])), s[2])
-        s[0] = unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights0[49]), unsafe_mul(cubic0[7], weights0[50])), s[0])
-        s[1] = unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights1[49]), unsafe_mul(cubic0[7], weights1[50])), s[1])
-        s[2] = unsafe_add(unsafe_add(unsafe_mul(cubic0[0], weights2[49]), unsafe_mul(cubic0[7], weights2[50])), s[2])
-        s[3] = unsafe_add(unsafe_mul(cubic1[0], weights0[49]), unsafe_mul(cubic1[7], weights0[50]))
-        s[4] = unsafe_add(unsafe_mul(cubic1[0], weights1[49]), unsafe_mul(cubic1[7], weights1[50]))
-        s[5] = unsafe_add(unsafe_mul(cubic1[0], weights2[49]), unsafe_mul(cubic1[7], weights2[50]))
-        s[6] = unsafe_add(unsafe_mul(cubic2[0], weights0[49]), unsafe_mul(cubic2[7], weights0[50]))
-        s[7] = unsafe_add(unsafe_mul(cubic2[0], weights1[49]), unsafe_mul(cubic2[7], weights1[50]))
-        s[8] = unsafe_add(unsafe_mul(cubic2[0], weights2[49]), unsafe_mul(cubic2[7], weights2[50]))
-        st[FAR_SUM] = self._join(s)
+        row[55] = word >> 192
+        row[56] = (word >> 128) & M64
+        row[57] = (word >> 64) & M64
+        row[58] = word & M64
+        st[NEAR_SUM] = (
+            (self._near(row, near0) << 192) | (self._near(row, near1) << 128) | (self._near(row, near2) << 64)
+        )
+        st[FAR_SUM] = (
+            (self._far(row, far0) << 192) | (self._far(row, far1) << 128) | (self._far(row, far2) << 64)
+        )
         points[i] = self._point(places[i])
-        masks[i] = (cubic0[CUBIC - 1] << 192) | (cubic1[CUBIC - 1] << 128) | (cubic2[CUBIC - 1] << 64)
+        masks[i] = (row[ROW - 3] << 192) | (row[ROW - 2] << 128) | (row[ROW - 1] << 64)
         st[NEAR_BOTTOM] = self._bottom(near_line, points[i])
         st[FAR_BOTTOM] = self._bottom(far_line, points[i])
         st[NEAR_SUM] = goldilocks._mul(
@@ -438,8 +427,20 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
 
     # FRI: what is known goes into its place in the leaf, which ties the layers together.
     e: uint256[8] = empty(uint256[8])
+    powers0: uint256[8] = empty(uint256[8])
+    powers1: uint256[8] = empty(uint256[8])
+    powers2: uint256[8] = empty(uint256[8])
+    twice1: uint256[8] = empty(uint256[8])
+    twice2: uint256[8] = empty(uint256[8])
     for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS):
-        powers: uint256[8] = self._powers(layers[2 * layer + 1])
+        st[TEMPORARY] = goldilocks.EIGHTH << 192
+        for j: uint256 in range(8):
+            powers0[j] = st[TEMPORARY] >> 192
+            powers1[j] = (st[TEMPORARY] >> 128) & M64
+            powers2[j] = (st[TEMPORARY] >> 64) & M64
+            twice1[j] = 2 * powers1[j]
+            twice2[j] = 2 * powers2[j]
+            st[TEMPORARY] = goldilocks._mul(st[TEMPORARY], layers[2 * layer + 1])
         paths_at[TREES + layer] = st[CURSOR] + 24 * (8 * counts[layer + 1] - counts[layer])
         assert len(proof) >= paths_at[TREES + layer] + 8, "verifier: proof too short"
         st[KNOWN] = 0
@@ -462,7 +463,7 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
                     st[BAD] |= unsafe_add((e[j] >> 128) & M64, CARRY)
                     st[CURSOR] = unsafe_add(st[CURSOR], 24)
             digests[(TREES + layer) * QUERIES + k] = self._leaf(e)
-            values_[k] = self._fold(e, powers, st[TEMPORARY])
+            values_[k] = self._fold(e, powers0, powers1, powers2, twice1, twice2, st[TEMPORARY])
             inverses[k] = self._eighth_power(st[TEMPORARY])
             points[k] = self._eighth_power(st[POINT])
         assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
@@ -613,67 +614,6 @@ def _absorb_public(
     return keccak256(slice(abi_encode(out), 0, 33 + 64 + 8 * p[3]))
 
 @internal
-@view
-def _divisors(z: uint256, log_rows: uint256) -> uint256[3]:
-    """
-    @notice 1 over what vanishes on the rows of each kind of constraint, at z.
-    """
-    out: uint256[3] = empty(uint256[3])
-    root: uint256 = self._root(log_rows)
-    power: uint256 = goldilocks._power(z, 1 << log_rows)
-    point: uint256 = 0
-    value: uint256 = 0
-    value = goldilocks._invert(goldilocks._sub(power, goldilocks.ONE))
-    point = goldilocks._power_base(root, (1 << log_rows) - EXEMPT)
-    for i: uint256 in range(EXEMPT):
-        value = goldilocks._mul(value, goldilocks._sub(z, point << 192))
-        point = unsafe_mul(point, root) % goldilocks.P
-    out[0] = value
-    point = goldilocks._power_base(root, 0)
-    out[1] = goldilocks._invert(goldilocks._sub(z, point << 192))
-    point = goldilocks._power_base(root, (1 << log_rows) - EXEMPT)
-    out[2] = goldilocks._invert(goldilocks._sub(z, point << 192))
-    return out
-
-
-@internal
-@pure
-def _evaluate(
-    v: uint256[INPUTS], divisors: uint256[3], beta: uint256
-) -> uint256:
-    """
-    @notice All constraints at z, each over its divisor, joined by powers of beta.
-    """
-    m: uint256[SLOTS] = empty(uint256[SLOTS])
-    for k: uint256 in range(INPUTS):
-        m[k] = v[k]
-    data: Bytes[112] = CONSTANTS
-    for k: uint256 in range(10):
-        m[INPUTS + k] = (convert(extract32(data, 8 * k), uint256) >> 192) << 192
-    code: Bytes[1728] = CODE
-    total: uint256 = 0
-    for k: uint256 in range(212):
-        step: uint256 = convert(extract32(code, 8 * k), uint256) >> 192
-        operation: uint256 = step >> 48
-        target: uint256 = (step >> 32) & 65535
-        left: uint256 = m[(step >> 16) & 65535]
-        if operation < 2:
-            if operation == 0:
-                m[target] = goldilocks._add(left, m[step & 65535])
-            else:
-                m[target] = goldilocks._sub(left, m[step & 65535])
-        elif operation == 2:
-            m[target] = goldilocks._mul(left, m[step & 65535])
-        elif operation == 3:
-            if target > 0:
-                left = goldilocks._mul(left, divisors[target - 1])
-            total = goldilocks._add(goldilocks._mul(total, beta), left)
-        else:
-            total = goldilocks._mul(total, divisors[0])
-    return total
-
-
-@internal
 @pure
 def _positions(seed: bytes32, log_size: uint256) -> uint256[QUERIES]:
     """
@@ -753,24 +693,11 @@ def _leaf(e: uint256[8]) -> uint256:
 
 @internal
 @pure
-def _powers(challenge: uint256) -> uint256[8]:
-    """
-    @notice 1/8 of the challenge's powers from the zeroth to the seventh.
-    """
-    out: uint256[8] = empty(uint256[8])
-    power: uint256 = goldilocks.EIGHTH << 192
-    for j: uint256 in range(8):
-        out[j] = power
-        power = goldilocks._mul(power, challenge)
-    return out
-
-
-@internal
-@pure
-def _transform(e: uint256[8], lane: uint256) -> uint256[8]:
+def _transform(e: uint256[8], powers: uint256[8], lane: uint256) -> uint256[8]:
     """
     @notice The inverse Fourier transform, times 8, of one coordinate of eight siblings, which lie in
-            bit-reversed order. The root of order 8 is -2^24, so twiddles are shifts.
+            bit-reversed order; output j times powers[j], not reduced. The root of order 8 is -2^24, so
+            twiddles are shifts.
     """
     b: uint256[8] = empty(uint256[8])
     x: uint256 = (e[0] >> lane) & M64
@@ -794,114 +721,65 @@ def _transform(e: uint256[8], lane: uint256) -> uint256[8]:
     x = unsafe_add(b[0], b[2])
     y = unsafe_add(b[4], b[6])
     out[0] = unsafe_add(x, y) % P
-    out[4] = unsafe_sub(unsafe_add(x, 4 * P), y) % P
+    out[4] = unsafe_mul(unsafe_sub(unsafe_add(x, 4 * P), y) % P, powers[4])
     x = unsafe_sub(unsafe_add(b[0], 2 * P), b[2])
     y = unsafe_sub(unsafe_add(b[4], 2 * P), b[6]) << 48
-    out[2] = unsafe_sub(unsafe_add(x, P << 52), y) % P
-    out[6] = unsafe_add(x, y) % P
+    out[2] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 52), y) % P, powers[2])
+    out[6] = unsafe_mul(unsafe_add(x, y) % P, powers[6])
     # odd outputs
     x = unsafe_sub(unsafe_add(b[1], P << 50), b[3] << 48)
     y = unsafe_sub(unsafe_add(b[5], P << 50), b[7] << 48) << 72
-    out[1] = unsafe_add(x, y) % P
-    out[5] = unsafe_sub(unsafe_add(x, P << 124), y) % P
+    out[1] = unsafe_mul(unsafe_add(x, y) % P, powers[1])
+    out[5] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 124), y) % P, powers[5])
     x = unsafe_add(b[1], b[3] << 48)
     y = unsafe_add(b[5], b[7] << 48) << 24
-    out[3] = unsafe_add(x, y) % P
-    out[7] = unsafe_sub(unsafe_add(x, P << 76), y) % P
+    out[3] = unsafe_mul(unsafe_add(x, y) % P, powers[3])
+    out[7] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 76), y) % P, powers[7])
     return out
 
 
 @internal
 @pure
-def _fold(e: uint256[8], powers: uint256[8], y: uint256) -> uint256:
+def _fold(
+    e: uint256[8], w0: uint256[8], w1: uint256[8], w2: uint256[8], twice1: uint256[8], twice2: uint256[8], y: uint256
+) -> uint256:
     """
-    @notice Fold eight siblings into one; y is 1 over the first one's point.
+    @notice Fold eight siblings into one; y is 1 over the first one's point, w the challenge's powers
+            over 8 by coordinate, and twice two of them.
     """
-    p: uint256[8] = self._transform(e, 192)
-    q: uint256[8] = self._transform(e, 128)
-    r: uint256[8] = self._transform(e, 64)
-    s: uint256[3] = empty(uint256[3])
-    yj: uint256 = 1
-    a: uint256 = p[0]
-    b: uint256 = q[0]
-    c: uint256 = r[0]
-    d: uint256 = powers[0] >> 192
-    f: uint256 = (powers[0] >> 128) & M64
-    g: uint256 = (powers[0] >> 64) & M64
-    s[0] = unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f))))
-    s[1] = unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g)))
-    s[2] = unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d))
-    yj = y
-    a = unsafe_mul(p[1], yj)
-    b = unsafe_mul(q[1], yj)
-    c = unsafe_mul(r[1], yj)
-    d = powers[1] >> 192
-    f = (powers[1] >> 128) & M64
-    g = (powers[1] >> 64) & M64
-    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
-    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
-    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
-    yj = unsafe_mul(yj, y) % P
-    a = unsafe_mul(p[2], yj)
-    b = unsafe_mul(q[2], yj)
-    c = unsafe_mul(r[2], yj)
-    d = powers[2] >> 192
-    f = (powers[2] >> 128) & M64
-    g = (powers[2] >> 64) & M64
-    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
-    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
-    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
-    yj = unsafe_mul(yj, y) % P
-    a = unsafe_mul(p[3], yj)
-    b = unsafe_mul(q[3], yj)
-    c = unsafe_mul(r[3], yj)
-    d = powers[3] >> 192
-    f = (powers[3] >> 128) & M64
-    g = (powers[3] >> 64) & M64
-    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
-    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
-    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
-    yj = unsafe_mul(yj, y) % P
-    a = unsafe_mul(p[4], yj)
-    b = unsafe_mul(q[4], yj)
-    c = unsafe_mul(r[4], yj)
-    d = powers[4] >> 192
-    f = (powers[4] >> 128) & M64
-    g = (powers[4] >> 64) & M64
-    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
-    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
-    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
-    yj = unsafe_mul(yj, y) % P
-    a = unsafe_mul(p[5], yj)
-    b = unsafe_mul(q[5], yj)
-    c = unsafe_mul(r[5], yj)
-    d = powers[5] >> 192
-    f = (powers[5] >> 128) & M64
-    g = (powers[5] >> 64) & M64
-    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
-    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
-    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
-    yj = unsafe_mul(yj, y) % P
-    a = unsafe_mul(p[6], yj)
-    b = unsafe_mul(q[6], yj)
-    c = unsafe_mul(r[6], yj)
-    d = powers[6] >> 192
-    f = (powers[6] >> 128) & M64
-    g = (powers[6] >> 64) & M64
-    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
-    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
-    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
-    yj = unsafe_mul(yj, y) % P
-    a = unsafe_mul(p[7], yj)
-    b = unsafe_mul(q[7], yj)
-    c = unsafe_mul(r[7], yj)
-    d = powers[7] >> 192
-    f = (powers[7] >> 128) & M64
-    g = (powers[7] >> 64) & M64
-    s[0] = unsafe_add(s[0], unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, g), unsafe_mul(c, f)))))
-    s[1] = unsafe_add(s[1], unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, g))))
-    s[2] = unsafe_add(s[2], unsafe_add(unsafe_add(unsafe_mul(a, g), unsafe_mul(b, f)), unsafe_mul(c, d)))
-    return ((s[0] % P) << 192) | ((s[1] % P) << 128) | ((s[2] % P) << 64)
+    powers: uint256[8] = empty(uint256[8])
+    powers[0] = 1
+    powers[1] = y
+    x: uint256 = unsafe_mul(y, y) % P
+    powers[2] = x
+    x = unsafe_mul(x, y) % P
+    powers[3] = x
+    x = unsafe_mul(x, y) % P
+    powers[4] = x
+    x = unsafe_mul(x, y) % P
+    powers[5] = x
+    x = unsafe_mul(x, y) % P
+    powers[6] = x
+    powers[7] = unsafe_mul(x, y) % P
+    p: uint256[8] = self._transform(e, powers, 192)
+    q: uint256[8] = self._transform(e, powers, 128)
+    r: uint256[8] = self._transform(e, powers, 64)
+    return (
+        (self._products(p, w0, q, twice2, r, twice1) << 192)
+        | (self._products(p, w1, q, w0, r, twice2) << 128)
+        | (self._products(p, w2, q, w1, r, w0) << 64)
+    )
+
+
+@internal
+@pure
+def _products(
+    p: uint256[8], u: uint256[8], q: uint256[8], v: uint256[8], r: uint256[8], w: uint256[8]
+) -> uint256:
+    """
+    @notice Sum of products of numbers below 2^128 and 2^65, reduced.
+    """
+    return unsafe_add(unsafe_mul(p[0], u[0]), unsafe_add(unsafe_mul(q[0], v[0]), unsafe_add(unsafe_mul(r[0], w[0]), unsafe_add(unsafe_mul(p[1], u[1]), unsafe_add(unsafe_mul(q[1], v[1]), unsafe_add(unsafe_mul(r[1], w[1]), unsafe_add(unsafe_mul(p[2], u[2]), unsafe_add(unsafe_mul(q[2], v[2]), unsafe_add(unsafe_mul(r[2], w[2]), unsafe_add(unsafe_mul(p[3], u[3]), unsafe_add(unsafe_mul(q[3], v[3]), unsafe_add(unsafe_mul(r[3], w[3]), unsafe_add(unsafe_mul(p[4], u[4]), unsafe_add(unsafe_mul(q[4], v[4]), unsafe_add(unsafe_mul(r[4], w[4]), unsafe_add(unsafe_mul(p[5], u[5]), unsafe_add(unsafe_mul(q[5], v[5]), unsafe_add(unsafe_mul(r[5], w[5]), unsafe_add(unsafe_mul(p[6], u[6]), unsafe_add(unsafe_mul(q[6], v[6]), unsafe_add(unsafe_mul(r[6], w[6]), unsafe_add(unsafe_mul(p[7], u[7]), unsafe_add(unsafe_mul(q[7], v[7]), unsafe_mul(r[7], w[7])))))))))))))))))))))))) % P
 
 
 @internal
@@ -930,15 +808,20 @@ def _back(inverse: uint256, place: uint256) -> uint256:
 
 @internal
 @pure
-def _join(s: uint256[9]) -> uint256:
+def _near(row: uint256[ROW], w: uint256[NEAR_COLUMNS]) -> uint256:
     """
-    @notice s[0..2] + X s[3..5] + X^2 s[6..8], reduced; each below 2^160.
+    @notice One coordinate of the weighted sum over the columns opened at z.
     """
-    return (
-        (unsafe_add(s[0], unsafe_mul(2, unsafe_add(s[5], s[7]))) % P << 192)
-        | (unsafe_add(unsafe_add(s[1], s[3]), unsafe_mul(2, s[8])) % P << 128)
-        | (unsafe_add(unsafe_add(s[2], s[4]), s[6]) % P << 64)
-    )
+    return unsafe_add(unsafe_mul(row[0], w[0]), unsafe_add(unsafe_mul(row[1], w[1]), unsafe_add(unsafe_mul(row[2], w[2]), unsafe_add(unsafe_mul(row[3], w[3]), unsafe_add(unsafe_mul(row[4], w[4]), unsafe_add(unsafe_mul(row[5], w[5]), unsafe_add(unsafe_mul(row[6], w[6]), unsafe_add(unsafe_mul(row[7], w[7]), unsafe_add(unsafe_mul(row[8], w[8]), unsafe_add(unsafe_mul(row[9], w[9]), unsafe_add(unsafe_mul(row[10], w[10]), unsafe_add(unsafe_mul(row[11], w[11]), unsafe_add(unsafe_mul(row[12], w[12]), unsafe_add(unsafe_mul(row[13], w[13]), unsafe_add(unsafe_mul(row[14], w[14]), unsafe_add(unsafe_mul(row[15], w[15]), unsafe_add(unsafe_mul(row[16], w[16]), unsafe_add(unsafe_mul(row[17], w[17]), unsafe_add(unsafe_mul(row[18], w[18]), unsafe_add(unsafe_mul(row[19], w[19]), unsafe_add(unsafe_mul(row[20], w[20]), unsafe_add(unsafe_mul(row[21], w[21]), unsafe_add(unsafe_mul(row[22], w[22]), unsafe_add(unsafe_mul(row[23], w[23]), unsafe_add(unsafe_mul(row[24], w[24]), unsafe_add(unsafe_mul(row[25], w[25]), unsafe_add(unsafe_mul(row[26], w[26]), unsafe_add(unsafe_mul(row[27], w[27]), unsafe_add(unsafe_mul(row[28], w[28]), unsafe_add(unsafe_mul(row[29], w[29]), unsafe_add(unsafe_mul(row[30], w[30]), unsafe_add(unsafe_mul(row[31], w[31]), unsafe_add(unsafe_mul(row[32], w[32]), unsafe_add(unsafe_mul(row[33], w[33]), unsafe_add(unsafe_mul(row[34], w[34]), unsafe_add(unsafe_mul(row[35], w[35]), unsafe_add(unsafe_mul(row[36], w[36]), unsafe_add(unsafe_mul(row[37], w[37]), unsafe_add(unsafe_mul(row[38], w[38]), unsafe_add(unsafe_mul(row[39], w[39]), unsafe_add(unsafe_mul(row[40], w[40]), unsafe_add(unsafe_mul(row[41], w[41]), unsafe_add(unsafe_mul(row[42], w[42]), unsafe_add(unsafe_mul(row[43], w[43]), unsafe_add(unsafe_mul(row[44], w[44]), unsafe_add(unsafe_mul(row[45], w[45]), unsafe_add(unsafe_mul(row[46], w[46]), unsafe_add(unsafe_mul(row[47], w[47]), unsafe_add(unsafe_mul(row[48], w[48]), unsafe_add(unsafe_mul(row[49], w[49]), unsafe_add(unsafe_mul(row[50], w[50]), unsafe_add(unsafe_mul(row[51], w[51]), unsafe_add(unsafe_mul(row[52], w[52]), unsafe_add(unsafe_mul(row[53], w[53]), unsafe_add(unsafe_mul(row[54], w[54]), unsafe_mul(row[55], w[55])))))))))))))))))))))))))))))))))))))))))))))))))))))))) % P
+
+
+@internal
+@pure
+def _far(row: uint256[ROW], w: uint256[FAR_COLUMNS]) -> uint256:
+    """
+    @notice Of those opened in the next row.
+    """
+    return unsafe_add(unsafe_mul(row[6], w[0]), unsafe_add(unsafe_mul(row[7], w[1]), unsafe_add(unsafe_mul(row[8], w[2]), unsafe_add(unsafe_mul(row[9], w[3]), unsafe_add(unsafe_mul(row[10], w[4]), unsafe_add(unsafe_mul(row[11], w[5]), unsafe_add(unsafe_mul(row[12], w[6]), unsafe_add(unsafe_mul(row[13], w[7]), unsafe_add(unsafe_mul(row[14], w[8]), unsafe_add(unsafe_mul(row[15], w[9]), unsafe_add(unsafe_mul(row[16], w[10]), unsafe_add(unsafe_mul(row[17], w[11]), unsafe_add(unsafe_mul(row[18], w[12]), unsafe_add(unsafe_mul(row[19], w[13]), unsafe_add(unsafe_mul(row[21], w[14]), unsafe_add(unsafe_mul(row[23], w[15]), unsafe_add(unsafe_mul(row[24], w[16]), unsafe_add(unsafe_mul(row[25], w[17]), unsafe_add(unsafe_mul(row[44], w[18]), unsafe_add(unsafe_mul(row[45], w[19]), unsafe_mul(row[46], w[20]))))))))))))))))))))) % P
 
 
 @internal
