@@ -103,6 +103,7 @@ class _Printer:
 
     def source(self, template: str) -> str:
         o = self.options
+        bits = self.air.lists[0].bits if self.air.lists else 64
         face = POOL if self.face == "pool" else GENERIC
         rows = Divisors.of(self.air).rows
         lines, numbers = constraint_lines(self.program, self._slot, self.inputs, rows)
@@ -125,7 +126,10 @@ class _Printer:
             "HAS_LIST": str(bool(self.air.lists)),
             "HAS_ATTESTED": str("attested" in has),
             "ATTESTED_MASK": "DIGEST_MASK" if "attested" in has else 0,
-            "MAX_PUBLIC": 12 + (5 * 1024 if self.face == "pool" else self._list_limit() + 66) // 4 + 4,
+            "PROOF_LIMIT": self._most_bytes(),
+            "LIST_BITS": bits,
+            "LIST_LANES": 256 // bits,
+            "LIST_WORDS": -(-self._list_limit() // (256 // bits)),
             "HEADER": int.from_bytes(HEADER, "big"),
             "DIGEST": digest,
             "DIGEST_MASK": f"(2**{8 * digest} - 1) << {256 - 8 * digest}" if digest < 32 else "2**256 - 1",
@@ -196,6 +200,20 @@ class _Printer:
         folds = min(len(self.options.folds(a.log_rows)) for a in self.airs)
         roots = len(self.trees) - ("attested" in dict(self.trees)) + folds
         return 1 + 8 + roots * self.options.digest_bytes + 24 * self.frame + 8 + 8
+
+    def _most_bytes(self) -> int:
+        """The most that an envelope holds, with all positions different, to whole words."""
+        o = self.options
+        most = 0
+        for air in self.airs:
+            folds = o.folds(air.log_rows)
+            depth = air.log_rows + o.log_blowup
+            size = 1 + len(HEADER) + 24 * (self.frame + o.final_length(air.log_rows)) + 8 + 8
+            size += o.digest_bytes * (len(self.trees) + len(folds))
+            size += o.queries * sum(self.row_bytes) + o.queries * 168 * len(folds)
+            size += o.digest_bytes * o.queries * sum([depth] * len(self.trees) + [depth - sum(folds[: k + 1]) for k in range(len(folds))])
+            most = max(most, size)
+        return -(-most // 32) * 32
 
     def _root(self, number: int, tag: Tag) -> str:
         return (

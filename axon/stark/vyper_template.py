@@ -22,15 +22,12 @@ class Face(NamedTuple):
 
 POOL = Face(
     head="""
-from ..interfaces import IStarkVerifier
 from . import goldilocks
 from . import transcript
-
-implements: IStarkVerifier
 """,
     signature='''@external
 @view
-def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[131072]) -> bool:
+def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[{{PROOF_LIMIT}}]) -> bool:
     """
     @notice Accept the proof, or revert with the check that failed.
     @param statement Chain id, pool, epoch, submitter, receipts' root, number of joined peers, c,
@@ -50,79 +47,108 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     assert roots[0] & DIGEST_MASK == roots[0], "verifier: root is no digest"
     for k: uint256 in range(4):
         v[PUBLICS_AT + k] = statement[6 + k] << 192
-    state = self._absorb_public(state, statement, shares)
+    state = self._absorb_public(state, statement, keccak256(abi_encode(shares)))
 """,
-    values="    v[{place}] = self._horner(shares, statement[5], v[{challenge}])\n",
+    values="""    # Horner's rule over the list, from one, so that its length is bound too; by words of five shares.
+    for k: uint256 in range(5):
+        st[TEMPORARY] = goldilocks.ONE
+        if k > 0:
+            st[TEMPORARY] = goldilocks._mul(st[SHARE_POWERS + k - 1], v[{challenge}])
+        st[SHARE_POWERS + k] = st[TEMPORARY]
+    st[TEMPORARY] = goldilocks._mul(st[SHARE_POWERS + 4], v[{challenge}])
+    v[{place}] = goldilocks.ONE
+    left: uint256 = statement[5]
+    for word: uint256 in shares:
+        if left >= 5:
+            assert word & 65535 == 0, "verifier: shares"
+            v[{place}] = goldilocks._add(
+                goldilocks._mul(v[{place}], st[TEMPORARY]),
+                self._five(
+                    word,
+                    st[SHARE_POWERS + 1],
+                    st[SHARE_POWERS + 2],
+                    st[SHARE_POWERS + 3],
+                    st[SHARE_POWERS + 4],
+                ),
+            )
+            left = unsafe_sub(left, 5)
+        else:
+            rest: uint256 = word
+            for lane: uint256 in range(5):
+                if left == 0:
+                    break
+                v[{place}] = goldilocks._add(
+                    goldilocks._mul(v[{place}], v[{challenge}]), (rest >> 208) << 192
+                )
+                rest = rest << 48
+                left = unsafe_sub(left, 1)
+            assert rest == 0, "verifier: shares"
+""",
     functions='''
 
 @internal
 @pure
-def _horner(shares: DynArray[uint256, 1024], count: uint256, point: uint256) -> uint256:
+def _five(word: uint256, p1: uint256, p2: uint256, p3: uint256, p4: uint256) -> uint256:
     """
-    @notice Horner's rule over the list, from one, so that its length is bound too.
+    @notice Five shares of 48 bits under descending powers of a point.
     """
-    total: uint256 = goldilocks.ONE
-    left: uint256 = count
-    for word: uint256 in shares:
-        rest: uint256 = word
-        for lane: uint256 in range(5):
-            if left == 0:
-                break
-            total = goldilocks._add(goldilocks._mul(total, point), (rest >> 208) << 192)
-            rest = rest << 48
-            left = unsafe_sub(left, 1)
-    return total
+    a: uint256 = word >> 208
+    b: uint256 = (word >> 160) & SHARE
+    c: uint256 = (word >> 112) & SHARE
+    d: uint256 = (word >> 64) & SHARE
+    return (
+        (
+            unsafe_add(
+                unsafe_add(unsafe_mul(a, p4 >> 192), unsafe_mul(b, p3 >> 192)),
+                unsafe_add(
+                    unsafe_add(unsafe_mul(c, p2 >> 192), unsafe_mul(d, p1 >> 192)), (word >> 16) & SHARE
+                ),
+            )
+            % P
+            << 192
+        )
+        | (
+            unsafe_add(
+                unsafe_add(unsafe_mul(a, (p4 >> 128) & M64), unsafe_mul(b, (p3 >> 128) & M64)),
+                unsafe_add(unsafe_mul(c, (p2 >> 128) & M64), unsafe_mul(d, (p1 >> 128) & M64)),
+            )
+            % P
+            << 128
+        )
+        | (
+            unsafe_add(
+                unsafe_add(unsafe_mul(a, (p4 >> 64) & M64), unsafe_mul(b, (p3 >> 64) & M64)),
+                unsafe_add(unsafe_mul(c, (p2 >> 64) & M64), unsafe_mul(d, (p1 >> 64) & M64)),
+            )
+            % P
+            << 64
+        )
+    )
 
 
 @internal
 @pure
-def _absorb_public(
-    state: bytes32, statement: uint256[10], shares: DynArray[uint256, 1024]
-) -> bytes32:
+def _absorb_public(state: bytes32, statement: uint256[10], list_digest: bytes32) -> bytes32:
     """
-    @notice Absorb root, scalars, the list behind its length, and the context behind its length.
-    @dev Everything after the tag's byte comes in pieces of 64 bits, so words are shifted by 8.
+    @notice Absorb root, scalars, the list's length and digest, and the context behind its length.
     """
-    out: uint256[MAX_PUBLIC] = empty(uint256[MAX_PUBLIC])
-    scalars: uint256 = (
-        (statement[6] << 192) | (statement[7] << 128) | (statement[8] << 64) | statement[9]
+    return keccak256(
+        concat(
+            state,
+            x"02",
+            convert(statement[4], bytes32),
+            convert(
+                (statement[6] << 192) | (statement[7] << 128) | (statement[8] << 64) | statement[9], bytes32
+            ),
+            convert(convert(statement[5], uint64), bytes8),
+            list_digest,
+            convert(convert(128, uint64), bytes8),
+            convert(statement[0], bytes32),
+            convert(statement[1], bytes32),
+            convert(statement[2], bytes32),
+            convert(statement[3], bytes32),
+        )
     )
-    out[0] = convert(state, uint256)
-    out[1] = (2 << 248) | (statement[4] >> 8)
-    out[2] = (statement[4] << 248) | (scalars >> 8)
-    # p: words written, their last byte on its way to the next, pieces gathered, how many of them
-    p: uint256[4] = [3, scalars << 248, statement[5], 1]
-    left: uint256 = statement[5]
-    for word: uint256 in shares:
-        rest: uint256 = word
-        for lane: uint256 in range(5):
-            if left == 0:
-                break
-            p[2] = (p[2] << 64) | (rest >> 208)
-            p[3] = unsafe_add(p[3], 1)
-            if p[3] & 3 == 0:
-                out[p[0]] = p[1] | (p[2] >> 8)
-                p[1] = p[2] << 248
-                p[0] = unsafe_add(p[0], 1)
-            rest = rest << 48
-            left = unsafe_sub(left, 1)
-    context: uint256[4] = [statement[0], statement[1], statement[2], statement[3]]
-    for k: uint256 in range(17):
-        piece: uint256 = 128
-        if k > 0:
-            piece = (context[(k - 1) >> 2] >> (192 - 64 * ((k - 1) & 3))) & M64
-        p[2] = (p[2] << 64) | piece
-        p[3] = unsafe_add(p[3], 1)
-        if p[3] & 3 == 0:
-            out[p[0]] = p[1] | (p[2] >> 8)
-            p[1] = p[2] << 248
-            p[0] = unsafe_add(p[0], 1)
-    last: uint256 = 0
-    if p[3] & 3 != 0:
-        last = p[2] << (64 * (4 - (p[3] & 3)))
-    out[p[0]] = p[1] | (last >> 8)
-    out[p[0] + 1] = last << 248
-    return keccak256(slice(abi_encode(out), 0, 33 + 64 + 8 * p[3]))
 ''',
 )
 
@@ -138,7 +164,7 @@ def verify(
     scalars: DynArray[uint256, 64],
     values: DynArray[uint256, {{LIST_LIMIT}}],
     context: Bytes[1024],
-    proof: Bytes[131072],
+    proof: Bytes[{{PROOF_LIMIT}}],
 ) -> bool:
     """
     @notice Accept the proof, or revert with the check that failed.
@@ -164,20 +190,11 @@ def verify(
         v[PUBLICS_AT + k] = scalars[k] << 192
     state = self._absorb_public(state, roots[0], scalars, values, context)
 """,
-    values="    v[{place}] = self._horner(values, v[{challenge}])\n",
-    functions='''
-
-@internal
-@pure
-def _horner(values: DynArray[uint256, {{LIST_LIMIT}}], point: uint256) -> uint256:
-    """
-    @notice Horner's rule over the list, from one, so that its length is bound too.
-    """
-    total: uint256 = goldilocks.ONE
+    values="""    v[{place}] = goldilocks.ONE  # Horner's rule over the list, from one, so that its length is bound too
     for value: uint256 in values:
-        total = goldilocks._add(goldilocks._mul(total, point), value << 192)
-    return total
-
+        v[{place}] = goldilocks._add(goldilocks._mul(v[{place}], v[{challenge}]), value << 192)
+""",
+    functions='''
 
 @internal
 @pure
@@ -189,37 +206,34 @@ def _absorb_public(
     context: Bytes[1024],
 ) -> bytes32:
     """
-    @notice Absorb root, scalars, the list behind its length, and the context behind its length.
-    @dev Everything after the tag's byte comes in pieces of 64 bits, so words are shifted by 8.
+    @notice Absorb root, scalars, the list's length and digest, and the context behind its length.
     """
-    out: uint256[MAX_PUBLIC] = empty(uint256[MAX_PUBLIC])
-    out[0] = convert(state, uint256)
-    # p: words written, their last byte on its way to the next, pieces gathered, how many of them
-    p: uint256[4] = [1, 2 << 248, 0, 0]
+    words: DynArray[uint256, {{LIST_WORDS}}] = []
+    for k: uint256 in range(len(values), bound={{LIST_LIMIT}}):
+        assert values[k] >> {{LIST_BITS}} == 0, "verifier: list"
+        if k % {{LIST_LANES}} == 0:
+            words.append(0)
+        words[len(words) - 1] |= values[k] << (256 - {{LIST_BITS}} * (1 + k % {{LIST_LANES}}))
+    pieces: uint256[66] = empty(uint256[66])
+    for k: uint256 in range(len(scalars), bound=64):
+        pieces[k >> 2] |= scalars[k] << (192 - 64 * (k & 3))
+    root: Bytes[32] = b""
     if {{HAS_ATTESTED}}:
-        out[1] = p[1] | (attested >> 8)
-        p = [2, attested << 248, 0, 4]
-    pieces: DynArray[uint256, {{LIST_LIMIT}} + 66] = []
-    for scalar: uint256 in scalars:
-        pieces.append(scalar)
+        root = concat(convert(attested, bytes32), b"")
+    list_part: Bytes[40] = b""
     if {{HAS_LIST}}:
-        pieces.append(len(values))
-        for value: uint256 in values:
-            pieces.append(value)
-    pieces.append(len(context))
-    for piece: uint256 in pieces:
-        p[2] = (p[2] << 64) | piece
-        p[3] = unsafe_add(p[3], 1)
-        if p[3] & 3 == 0:
-            out[p[0]] = p[1] | (p[2] >> 8)
-            p[1] = p[2] << 248
-            p[0] = unsafe_add(p[0], 1)
-    last: uint256 = 0
-    if p[3] & 3 != 0:
-        last = p[2] << (64 * (4 - (p[3] & 3)))
-    out[p[0]] = p[1] | (last >> 8)
-    out[p[0] + 1] = last << 248
-    return keccak256(concat(slice(abi_encode(out), 0, 33 + 8 * p[3]), context))
+        list_part = concat(convert(convert(len(values), uint64), bytes8), keccak256(abi_encode(words)))
+    return keccak256(
+        concat(
+            state,
+            x"02",
+            root,
+            slice(abi_encode(pieces), 0, 8 * len(scalars)),
+            list_part,
+            convert(convert(len(context), uint64), bytes8),
+            context,
+        )
+    )
 ''',
 )
 
@@ -264,7 +278,7 @@ NEAR_BASE: constant(uint256) = {{NEAR_BASE}}  # functions opened at z that are i
 FAR_COLUMNS: constant(uint256) = {{FAR_COLUMNS}}
 FAR_BASE: constant(uint256) = {{FAR_BASE}}  # number in the frame of the first of the next row in the extension
 ROW: constant(uint256) = {{ROW}}  # elements of an opened row, FRI's mask last
-MAX_PUBLIC: constant(uint256) = {{MAX_PUBLIC}}  # words
+SHARE: constant(uint256) = 2**48 - 1
 
 # Places in `st`.
 CURSOR: constant(uint256) = 0
@@ -290,6 +304,7 @@ MEET: constant(uint256) = 19
 LEVEL: constant(uint256) = 20
 COLUMN: constant(uint256) = 21
 POWER: constant(uint256) = 22
+SHARE_POWERS: constant(uint256) = 23  # five places
 
 
 interface IConstraints:
@@ -308,7 +323,7 @@ def __init__(constraints: address):
 
 
 {{SIGNATURE}}
-    st: uint256[23] = empty(uint256[23])
+    st: uint256[28] = empty(uint256[28])
     v: uint256[INPUTS] = empty(uint256[INPUTS])
     roots: uint256[TREES] = empty(uint256[TREES])
     assert len(proof) >= {{MIN_BYTES}}, "verifier: proof too short"

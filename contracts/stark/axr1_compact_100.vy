@@ -9,11 +9,8 @@
      options or transcript determine; the trace's length is one of a fixed list.
 """
 
-from ..interfaces import IStarkVerifier
 from . import goldilocks
 from . import transcript
-
-implements: IStarkVerifier
 P: constant(uint256) = 2**64 - 2**32 + 1
 M64: constant(uint256) = 2**64 - 1
 # An element x is below P just if x + 2^32 - 1 does not carry out of its 64 bits: two lanes at once.
@@ -44,7 +41,7 @@ NEAR_BASE: constant(uint256) = 23  # functions opened at z that are in the base 
 FAR_COLUMNS: constant(uint256) = 21
 FAR_BASE: constant(uint256) = 49  # number in the frame of the first of the next row in the extension
 ROW: constant(uint256) = 59  # elements of an opened row, FRI's mask last
-MAX_PUBLIC: constant(uint256) = 1296  # words
+SHARE: constant(uint256) = 2**48 - 1
 
 # Places in `st`.
 CURSOR: constant(uint256) = 0
@@ -70,6 +67,7 @@ MEET: constant(uint256) = 19
 LEVEL: constant(uint256) = 20
 COLUMN: constant(uint256) = 21
 POWER: constant(uint256) = 22
+SHARE_POWERS: constant(uint256) = 23  # five places
 
 
 interface IConstraints:
@@ -89,7 +87,7 @@ def __init__(constraints: address):
 
 @external
 @view
-def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[131072]) -> bool:
+def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[76320]) -> bool:
     """
     @notice Accept the proof, or revert with the check that failed.
     @param statement Chain id, pool, epoch, submitter, receipts' root, number of joined peers, c,
@@ -104,7 +102,7 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     assert statement[8] < 2**38, "verifier: trust out of range"
     assert statement[8] - statement[9] + statement[7] < 2**37, "verifier: divisor out of range"
     assert statement[5] <= 5 * len(shares), "verifier: shares missing"
-    st: uint256[23] = empty(uint256[23])
+    st: uint256[28] = empty(uint256[28])
     v: uint256[INPUTS] = empty(uint256[INPUTS])
     roots: uint256[TREES] = empty(uint256[TREES])
     assert len(proof) >= 1405, "verifier: proof too short"
@@ -117,7 +115,7 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     assert roots[0] & DIGEST_MASK == roots[0], "verifier: root is no digest"
     for k: uint256 in range(4):
         v[PUBLICS_AT + k] = statement[6 + k] << 192
-    state = self._absorb_public(state, statement, shares)
+    state = self._absorb_public(state, statement, keccak256(abi_encode(shares)))
     # Commitments, each before the challenges that follow it.
     state = transcript._absorb(state, 0x03, slice(proof, st[CURSOR], DIGEST))
     roots[1] = convert(extract32(proof, st[CURSOR]), uint256) & DIGEST_MASK
@@ -125,7 +123,40 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     for k: uint256 in range(3):
         state = transcript._squeeze(state, 0x81)
         v[CHALLENGES_AT + k] = transcript._element(state)
-    v[58] = self._horner(shares, statement[5], v[55])
+    # Horner's rule over the list, from one, so that its length is bound too; by words of five shares.
+    for k: uint256 in range(5):
+        st[TEMPORARY] = goldilocks.ONE
+        if k > 0:
+            st[TEMPORARY] = goldilocks._mul(st[SHARE_POWERS + k - 1], v[55])
+        st[SHARE_POWERS + k] = st[TEMPORARY]
+    st[TEMPORARY] = goldilocks._mul(st[SHARE_POWERS + 4], v[55])
+    v[58] = goldilocks.ONE
+    left: uint256 = statement[5]
+    for word: uint256 in shares:
+        if left >= 5:
+            assert word & 65535 == 0, "verifier: shares"
+            v[58] = goldilocks._add(
+                goldilocks._mul(v[58], st[TEMPORARY]),
+                self._five(
+                    word,
+                    st[SHARE_POWERS + 1],
+                    st[SHARE_POWERS + 2],
+                    st[SHARE_POWERS + 3],
+                    st[SHARE_POWERS + 4],
+                ),
+            )
+            left = unsafe_sub(left, 5)
+        else:
+            rest: uint256 = word
+            for lane: uint256 in range(5):
+                if left == 0:
+                    break
+                v[58] = goldilocks._add(
+                    goldilocks._mul(v[58], v[55]), (rest >> 208) << 192
+                )
+                rest = rest << 48
+                left = unsafe_sub(left, 1)
+            assert rest == 0, "verifier: shares"
     state = transcript._absorb(state, 0x04, slice(proof, st[CURSOR], DIGEST))
     roots[2] = convert(extract32(proof, st[CURSOR]), uint256) & DIGEST_MASK
     st[CURSOR] += DIGEST
@@ -525,9 +556,9 @@ def _begin(log_rows: uint256) -> bytes32:
     @notice The transcript's state after options, AIR and length.
     """
     if log_rows == 13:
-        return 0x82cb4db31b1c3ee13322d0deb5ca8ab47bb02110a2799cf184feede31f1c0e4b
+        return 0xaa2ac673b6334ece9b294283886454e7e0433a317f988291d1b8e28776b45888
     if log_rows == 14:
-        return 0x4b65271cf72b8d699d3b8b475ee64a2428b4df098b81355dcb7f74221d529b35
+        return 0x4d00e81d4f0de66956da16ac954b42e0f6b994fccf3fbaad6b67507a93862943
     raise "verifier: number of rows"
 
 
@@ -546,72 +577,67 @@ def _root(log_rows: uint256) -> uint256:
 
 @internal
 @pure
-def _horner(shares: DynArray[uint256, 1024], count: uint256, point: uint256) -> uint256:
+def _five(word: uint256, p1: uint256, p2: uint256, p3: uint256, p4: uint256) -> uint256:
     """
-    @notice Horner's rule over the list, from one, so that its length is bound too.
+    @notice Five shares of 48 bits under descending powers of a point.
     """
-    total: uint256 = goldilocks.ONE
-    left: uint256 = count
-    for word: uint256 in shares:
-        rest: uint256 = word
-        for lane: uint256 in range(5):
-            if left == 0:
-                break
-            total = goldilocks._add(goldilocks._mul(total, point), (rest >> 208) << 192)
-            rest = rest << 48
-            left = unsafe_sub(left, 1)
-    return total
+    a: uint256 = word >> 208
+    b: uint256 = (word >> 160) & SHARE
+    c: uint256 = (word >> 112) & SHARE
+    d: uint256 = (word >> 64) & SHARE
+    return (
+        (
+            unsafe_add(
+                unsafe_add(unsafe_mul(a, p4 >> 192), unsafe_mul(b, p3 >> 192)),
+                unsafe_add(
+                    unsafe_add(unsafe_mul(c, p2 >> 192), unsafe_mul(d, p1 >> 192)), (word >> 16) & SHARE
+                ),
+            )
+            % P
+            << 192
+        )
+        | (
+            unsafe_add(
+                unsafe_add(unsafe_mul(a, (p4 >> 128) & M64), unsafe_mul(b, (p3 >> 128) & M64)),
+                unsafe_add(unsafe_mul(c, (p2 >> 128) & M64), unsafe_mul(d, (p1 >> 128) & M64)),
+            )
+            % P
+            << 128
+        )
+        | (
+            unsafe_add(
+                unsafe_add(unsafe_mul(a, (p4 >> 64) & M64), unsafe_mul(b, (p3 >> 64) & M64)),
+                unsafe_add(unsafe_mul(c, (p2 >> 64) & M64), unsafe_mul(d, (p1 >> 64) & M64)),
+            )
+            % P
+            << 64
+        )
+    )
 
 
 @internal
 @pure
-def _absorb_public(
-    state: bytes32, statement: uint256[10], shares: DynArray[uint256, 1024]
-) -> bytes32:
+def _absorb_public(state: bytes32, statement: uint256[10], list_digest: bytes32) -> bytes32:
     """
-    @notice Absorb root, scalars, the list behind its length, and the context behind its length.
-    @dev Everything after the tag's byte comes in pieces of 64 bits, so words are shifted by 8.
+    @notice Absorb root, scalars, the list's length and digest, and the context behind its length.
     """
-    out: uint256[MAX_PUBLIC] = empty(uint256[MAX_PUBLIC])
-    scalars: uint256 = (
-        (statement[6] << 192) | (statement[7] << 128) | (statement[8] << 64) | statement[9]
+    return keccak256(
+        concat(
+            state,
+            x"02",
+            convert(statement[4], bytes32),
+            convert(
+                (statement[6] << 192) | (statement[7] << 128) | (statement[8] << 64) | statement[9], bytes32
+            ),
+            convert(convert(statement[5], uint64), bytes8),
+            list_digest,
+            convert(convert(128, uint64), bytes8),
+            convert(statement[0], bytes32),
+            convert(statement[1], bytes32),
+            convert(statement[2], bytes32),
+            convert(statement[3], bytes32),
+        )
     )
-    out[0] = convert(state, uint256)
-    out[1] = (2 << 248) | (statement[4] >> 8)
-    out[2] = (statement[4] << 248) | (scalars >> 8)
-    # p: words written, their last byte on its way to the next, pieces gathered, how many of them
-    p: uint256[4] = [3, scalars << 248, statement[5], 1]
-    left: uint256 = statement[5]
-    for word: uint256 in shares:
-        rest: uint256 = word
-        for lane: uint256 in range(5):
-            if left == 0:
-                break
-            p[2] = (p[2] << 64) | (rest >> 208)
-            p[3] = unsafe_add(p[3], 1)
-            if p[3] & 3 == 0:
-                out[p[0]] = p[1] | (p[2] >> 8)
-                p[1] = p[2] << 248
-                p[0] = unsafe_add(p[0], 1)
-            rest = rest << 48
-            left = unsafe_sub(left, 1)
-    context: uint256[4] = [statement[0], statement[1], statement[2], statement[3]]
-    for k: uint256 in range(17):
-        piece: uint256 = 128
-        if k > 0:
-            piece = (context[(k - 1) >> 2] >> (192 - 64 * ((k - 1) & 3))) & M64
-        p[2] = (p[2] << 64) | piece
-        p[3] = unsafe_add(p[3], 1)
-        if p[3] & 3 == 0:
-            out[p[0]] = p[1] | (p[2] >> 8)
-            p[1] = p[2] << 248
-            p[0] = unsafe_add(p[0], 1)
-    last: uint256 = 0
-    if p[3] & 3 != 0:
-        last = p[2] << (64 * (4 - (p[3] & 3)))
-    out[p[0]] = p[1] | (last >> 8)
-    out[p[0] + 1] = last << 248
-    return keccak256(slice(abi_encode(out), 0, 33 + 64 + 8 * p[3]))
 
 @internal
 @pure
