@@ -138,25 +138,18 @@ def constraint_lines(
 ) -> tuple[list[str], int]:
     """The statements, and how many numbers `a` they use.
 
-    They read the coordinates of input k at a[3 k], a[3 k + 1] and a[3 k + 2], beta's in `b0`, `b1`, `b2`, and
-    the divisors' in `g`, three each; and leave the sum in t[0], t[1], t[2], reduced. `x`, `y` and `z_` are scratch.
+    They read the coordinates of input k at a[3 k], a[3 k + 1] and a[3 k + 2], beta's in `b`, and the
+    divisors' in `g`, three each; and leave the sum in `t`, reduced. `x`, `y` and `z_` are scratch; `_step` joins.
     """
     out = _Lines(slot)
-    total: Element = (_ZERO, _ZERO, _ZERO)
-    beta: Element = (_Number("b0", P - 1), _Number("b1", P - 1), _Number("b2", P - 1))
     everywhere = rows[:1] == (None,)
 
     def divisor(number: int) -> Element:
         x, y, z = (_Number(f"g[{3 * number + k}]", P - 1) for k in range(3))
         return (x, y, z)
 
-    def keep(value: Element) -> Element:
-        for name, number in zip(_SCRATCH, value):
-            out.lines.append(f"{name} = {_reduced(number).text}")
-        for k, name in enumerate(_SCRATCH):
-            out.lines.append(f"t[{k}] = {name}")
-        x, y, z = (_Number(f"t[{k}]", P - 1) for k in range(3))
-        return (x, y, z)
+    def close() -> None:
+        out.lines.append("t = self._step([t[0], t[1], t[2], g[0], g[1], g[2], 0, 0, 0])")
 
     for i in program.instructions:
         left = out.read(i.left)
@@ -164,9 +157,11 @@ def constraint_lines(
             row = program.constraints[i.target].row
             if row is not None:
                 if everywhere:
-                    total, everywhere = keep(_mul(total, divisor(0))), False
+                    close()
+                    everywhere = False
                 left = _mul(_map(_reduced, left), divisor(rows.index(row)))
-            total = keep(_map(_add, _mul(total, beta), left))
+            values = ", ".join(number.text for number in left)
+            out.lines.append(f"t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], {values}])")
             continue
         right = out.read(i.right)
         if i.opcode == Opcode.MUL:
@@ -180,5 +175,5 @@ def constraint_lines(
                 value = _map(_reduced, value)
         out.write(i.target, 3 * (inputs + i.target), value)
     if everywhere:
-        keep(_mul(total, divisor(0)))
+        close()
     return out.lines, 3 * (inputs + max(1, program.registers))

@@ -257,6 +257,7 @@ CARRIED: constant(uint256) = (1 << 64) | (1 << 192)
 
 DIGEST: constant(uint256) = {{DIGEST}}  # bytes
 DIGEST_MASK: constant(uint256) = {{DIGEST_MASK}}
+NODE: constant(uint256) = max_value(uint256)  # how an inner node's preimage begins, and no leaf's can
 QUERIES: constant(uint256) = {{QUERIES}}
 LOG_BLOWUP: constant(uint256) = {{LOG_BLOWUP}}
 LOG_FINAL: constant(uint256) = {{LOG_FINAL}}
@@ -582,17 +583,41 @@ def __init__(constraints: address):
             st[LEVEL] = 0
             for turn: uint256 in range(MAX_LOG_SIZE):
                 stop: uint256 = min(st[MEET], levels[st[TOP]])
-                for height: uint256 in range(stop - st[LEVEL], bound=MAX_LOG_SIZE):
-                    sibling: uint256 = convert(extract32(proof, at), uint256) & DIGEST_MASK
-                    at = unsafe_add(at, DIGEST)
+                sibling: uint256 = 0
+                for turns: uint256 in range((stop - st[LEVEL]) >> 2, bound=MAX_LOG_SIZE >> 2):
+                    sibling = convert(extract32(proof, at), uint256) & DIGEST_MASK
                     if place & 1 == 0:
-                        hash = self._node(hash, sibling)
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
                     else:
-                        hash = self._node(sibling, hash)
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 1 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 2 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 2 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 4 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 3 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 8 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    place = place >> 4
+                    at = unsafe_add(at, 4 * DIGEST)
+                for turns: uint256 in range((stop - st[LEVEL]) & 3, bound=3):
+                    sibling = convert(extract32(proof, at), uint256) & DIGEST_MASK
+                    if place & 1 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
                     place = place >> 1
+                    at = unsafe_add(at, DIGEST)
                 if stop == st[MEET]:
                     break
-                hash = self._node(stack[st[TOP]], hash)
+                hash = convert(keccak256(abi_encode(NODE, stack[st[TOP]], hash)), uint256) & DIGEST_MASK
                 st[TOP] = unsafe_sub(st[TOP], 1)
                 place = place >> 1
                 st[LEVEL] = unsafe_add(stop, 1)
@@ -669,15 +694,6 @@ def _highest_bit(x: uint256) -> uint256:
         n = unsafe_add(n, 2)
         y = y >> 2
     return unsafe_add(n, y >> 1)
-
-
-@internal
-@pure
-def _node(left: uint256, right: uint256) -> uint256:
-    """
-    @notice An inner node; its preimage begins as no leaf can.
-    """
-    return convert(keccak256(abi_encode(max_value(uint256), left, right)), uint256) & DIGEST_MASK
 
 
 @internal
@@ -945,15 +961,41 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     g: uint256[{{DIVISOR_NUMBERS}}] = empty(uint256[{{DIVISOR_NUMBERS}}])
     divisors: uint256[{{DIVISOR_ROWS}}] = self._divisors(z, log_rows)
 {{UNPACK}}
-    b0: uint256 = beta >> 192
-    b1: uint256 = (beta >> 128) & M64
-    b2: uint256 = (beta >> 64) & M64
+    b: uint256[3] = [beta >> 192, (beta >> 128) & M64, (beta >> 64) & M64]
     t: uint256[3] = empty(uint256[3])
     x: uint256 = 0
     y: uint256 = 0
     z_: uint256 = 0
 {{LINES}}
     return (t[0] << 192) | (t[1] << 128) | (t[2] << 64)
+
+
+@internal
+@pure
+def _step(s: uint256[9]) -> uint256[3]:
+    """
+    @notice One element times another, plus a third that need not be reduced.
+    """
+    return [
+        unsafe_add(
+            unsafe_add(
+                unsafe_mul(s[0], s[3]), unsafe_mul(2, unsafe_add(unsafe_mul(s[1], s[5]), unsafe_mul(s[2], s[4])))
+            ),
+            s[6],
+        )
+        % P,
+        unsafe_add(
+            unsafe_add(
+                unsafe_add(unsafe_mul(s[0], s[4]), unsafe_mul(s[1], s[3])), unsafe_mul(2, unsafe_mul(s[2], s[5]))
+            ),
+            s[7],
+        )
+        % P,
+        unsafe_add(
+            unsafe_add(unsafe_add(unsafe_mul(s[0], s[5]), unsafe_mul(s[1], s[4])), unsafe_mul(s[2], s[3])), s[8]
+        )
+        % P,
+    ]
 
 
 @internal

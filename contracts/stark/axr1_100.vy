@@ -20,6 +20,7 @@ CARRIED: constant(uint256) = (1 << 64) | (1 << 192)
 
 DIGEST: constant(uint256) = 26  # bytes
 DIGEST_MASK: constant(uint256) = (2**208 - 1) << 48
+NODE: constant(uint256) = max_value(uint256)  # how an inner node's preimage begins, and no leaf's can
 QUERIES: constant(uint256) = 26
 LOG_BLOWUP: constant(uint256) = 6
 LOG_FINAL: constant(uint256) = 5
@@ -527,17 +528,41 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
             st[LEVEL] = 0
             for turn: uint256 in range(MAX_LOG_SIZE):
                 stop: uint256 = min(st[MEET], levels[st[TOP]])
-                for height: uint256 in range(stop - st[LEVEL], bound=MAX_LOG_SIZE):
-                    sibling: uint256 = convert(extract32(proof, at), uint256) & DIGEST_MASK
-                    at = unsafe_add(at, DIGEST)
+                sibling: uint256 = 0
+                for turns: uint256 in range((stop - st[LEVEL]) >> 2, bound=MAX_LOG_SIZE >> 2):
+                    sibling = convert(extract32(proof, at), uint256) & DIGEST_MASK
                     if place & 1 == 0:
-                        hash = self._node(hash, sibling)
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
                     else:
-                        hash = self._node(sibling, hash)
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 1 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 2 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 2 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 4 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 3 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 8 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    place = place >> 4
+                    at = unsafe_add(at, 4 * DIGEST)
+                for turns: uint256 in range((stop - st[LEVEL]) & 3, bound=3):
+                    sibling = convert(extract32(proof, at), uint256) & DIGEST_MASK
+                    if place & 1 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
                     place = place >> 1
+                    at = unsafe_add(at, DIGEST)
                 if stop == st[MEET]:
                     break
-                hash = self._node(stack[st[TOP]], hash)
+                hash = convert(keccak256(abi_encode(NODE, stack[st[TOP]], hash)), uint256) & DIGEST_MASK
                 st[TOP] = unsafe_sub(st[TOP], 1)
                 place = place >> 1
                 st[LEVEL] = unsafe_add(stop, 1)
@@ -692,15 +717,6 @@ def _highest_bit(x: uint256) -> uint256:
         n = unsafe_add(n, 2)
         y = y >> 2
     return unsafe_add(n, y >> 1)
-
-
-@internal
-@pure
-def _node(left: uint256, right: uint256) -> uint256:
-    """
-    @notice An inner node; its preimage begins as no leaf can.
-    """
-    return convert(keccak256(abi_encode(max_value(uint256), left, right)), uint256) & DIGEST_MASK
 
 
 @internal

@@ -202,9 +202,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     g[6] = divisors[2] >> 192
     g[7] = (divisors[2] >> 128) & M64
     g[8] = (divisors[2] >> 64) & M64
-    b0: uint256 = beta >> 192
-    b1: uint256 = (beta >> 128) & M64
-    b2: uint256 = (beta >> 64) & M64
+    b: uint256[3] = [beta >> 192, (beta >> 128) & M64, (beta >> 64) & M64]
     t: uint256[3] = empty(uint256[3])
     x: uint256 = 0
     y: uint256 = 0
@@ -221,12 +219,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = a[177]
-    y = a[178]
-    z_ = a[179]
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(unsafe_add(a[144], 18446744069414584321), a[63])
     a[178] = unsafe_sub(unsafe_add(a[145], 18446744069414584321), a[64])
     a[179] = unsafe_sub(unsafe_add(a[146], 18446744069414584321), a[65])
@@ -239,12 +232,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_mul(a[6], 67108864) % P
     a[178] = unsafe_mul(a[7], 67108864) % P
     a[179] = unsafe_mul(a[8], 67108864) % P
@@ -296,12 +284,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(unsafe_add(a[18], 18446744069414584321), 1)
     a[178] = a[19]
     a[179] = a[20]
@@ -341,12 +324,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_add(unsafe_mul(a[21], a[180]), unsafe_mul(2, unsafe_add(unsafe_mul(a[22], a[182]), unsafe_mul(a[23], a[181])))) % P
     a[178] = unsafe_add(unsafe_add(unsafe_mul(a[21], a[181]), unsafe_mul(a[22], a[180])), unsafe_mul(2, unsafe_mul(a[23], a[182]))) % P
     a[179] = unsafe_add(unsafe_add(unsafe_mul(a[21], a[182]), unsafe_mul(a[22], a[181])), unsafe_mul(a[23], a[180])) % P
@@ -362,12 +340,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_add(unsafe_mul(a[12], a[108]), unsafe_mul(2, unsafe_add(unsafe_mul(a[13], a[110]), unsafe_mul(a[14], a[109])))) % P
     a[178] = unsafe_add(unsafe_add(unsafe_mul(a[12], a[109]), unsafe_mul(a[13], a[108])), unsafe_mul(2, unsafe_mul(a[14], a[110]))) % P
     a[179] = unsafe_add(unsafe_add(unsafe_mul(a[12], a[110]), unsafe_mul(a[13], a[109])), unsafe_mul(a[14], a[108])) % P
@@ -380,12 +353,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_mul(a[39], 67108864) % P
     a[178] = unsafe_mul(a[40], 67108864) % P
     a[179] = unsafe_mul(a[41], 67108864) % P
@@ -431,12 +399,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(unsafe_add(a[18], 18446744069414584321), a[102])
     a[178] = unsafe_sub(unsafe_add(a[19], 18446744069414584321), a[103])
     a[179] = unsafe_sub(unsafe_add(a[20], 18446744069414584321), a[104])
@@ -464,12 +427,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_mul(a[45], 8192) % P
     a[178] = unsafe_mul(a[46], 8192) % P
     a[179] = unsafe_mul(a[47], 8192) % P
@@ -518,12 +476,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[186] = x
     a[187] = y
     a[188] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[186]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[187]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[188]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[186], a[187], a[188]])
     a[186] = unsafe_sub(unsafe_add(a[21], 18446744069414584321), a[6])
     a[187] = unsafe_sub(unsafe_add(a[22], 18446744069414584321), a[7])
     a[188] = unsafe_sub(unsafe_add(a[23], 18446744069414584321), a[8])
@@ -539,12 +492,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[186] = x
     a[187] = y
     a[188] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[186]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[187]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[188]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[186], a[187], a[188]])
     x = unsafe_mul(a[177], 16777216) % P
     y = unsafe_mul(a[178], 16777216) % P
     z_ = unsafe_mul(a[179], 16777216) % P
@@ -602,12 +550,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(unsafe_add(a[189], 18446744069414584321), 1)
     x = unsafe_sub(unsafe_add(a[177], 55340232208243752963), a[195])
     y = unsafe_sub(55340232208243752963, a[196])
@@ -642,12 +585,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[189] = unsafe_add(unsafe_mul(a[12], a[177]), unsafe_mul(2, unsafe_add(unsafe_mul(a[13], a[179]), unsafe_mul(a[14], a[178])))) % P
     a[190] = unsafe_add(unsafe_add(unsafe_mul(a[12], a[178]), unsafe_mul(a[13], a[177])), unsafe_mul(2, unsafe_mul(a[14], a[179]))) % P
     a[191] = unsafe_add(unsafe_add(unsafe_mul(a[12], a[179]), unsafe_mul(a[13], a[178])), unsafe_mul(a[14], a[177])) % P
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[189]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[190]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[191]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[189], a[190], a[191]])
     x = unsafe_mul(a[183], 16777216) % P
     y = unsafe_mul(a[184], 16777216) % P
     z_ = unsafe_mul(a[185], 16777216) % P
@@ -672,24 +610,14 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[183] = x
     a[184] = y
     a[185] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[183]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[184]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[185]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[183], a[184], a[185]])
     x = unsafe_add(unsafe_mul(a[15], a[177]), unsafe_mul(2, unsafe_add(unsafe_mul(a[16], a[179]), unsafe_mul(a[17], a[178])))) % P
     y = unsafe_add(unsafe_add(unsafe_mul(a[15], a[178]), unsafe_mul(a[16], a[177])), unsafe_mul(2, unsafe_mul(a[17], a[179]))) % P
     z_ = unsafe_add(unsafe_add(unsafe_mul(a[15], a[179]), unsafe_mul(a[16], a[178])), unsafe_mul(a[17], a[177])) % P
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_mul(a[180], 16777216) % P
     a[178] = unsafe_mul(a[181], 16777216) % P
     a[179] = unsafe_mul(a[182], 16777216) % P
@@ -729,12 +657,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(unsafe_add(a[111], 18446744069414584321), a[27])
     a[178] = unsafe_sub(unsafe_add(a[112], 18446744069414584321), a[28])
     a[179] = unsafe_sub(unsafe_add(a[113], 18446744069414584321), a[29])
@@ -747,12 +670,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(unsafe_add(a[114], 18446744069414584321), a[30])
     a[178] = unsafe_sub(unsafe_add(a[115], 18446744069414584321), a[31])
     a[179] = unsafe_sub(unsafe_add(a[116], 18446744069414584321), a[32])
@@ -765,12 +683,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(18446744069414584321, a[60])
     a[178] = unsafe_sub(18446744069414584321, a[61])
     a[179] = unsafe_sub(18446744069414584321, a[62])
@@ -819,12 +732,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(unsafe_add(a[168], 18446744069414584321), a[33])
     a[178] = unsafe_sub(unsafe_add(a[169], 18446744069414584321), a[34])
     a[179] = unsafe_sub(unsafe_add(a[170], 18446744069414584321), a[35])
@@ -852,12 +760,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(unsafe_add(a[168], 18446744069414584321), a[39])
     a[178] = unsafe_sub(unsafe_add(a[169], 18446744069414584321), a[40])
     a[179] = unsafe_sub(unsafe_add(a[170], 18446744069414584321), a[41])
@@ -885,12 +788,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(unsafe_add(a[168], 18446744069414584321), a[45])
     a[178] = unsafe_sub(unsafe_add(a[169], 18446744069414584321), a[46])
     a[179] = unsafe_sub(unsafe_add(a[170], 18446744069414584321), a[47])
@@ -918,12 +816,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_sub(unsafe_add(a[168], 18446744069414584321), a[51])
     a[178] = unsafe_sub(unsafe_add(a[169], 18446744069414584321), a[52])
     a[179] = unsafe_sub(unsafe_add(a[170], 18446744069414584321), a[53])
@@ -951,12 +844,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_add(unsafe_mul(a[6], a[9]), unsafe_mul(2, unsafe_add(unsafe_mul(a[7], a[11]), unsafe_mul(a[8], a[10])))) % P
     a[178] = unsafe_add(unsafe_add(unsafe_mul(a[6], a[10]), unsafe_mul(a[7], a[9])), unsafe_mul(2, unsafe_mul(a[8], a[11]))) % P
     a[179] = unsafe_add(unsafe_add(unsafe_mul(a[6], a[11]), unsafe_mul(a[7], a[10])), unsafe_mul(a[8], a[9])) % P
@@ -1044,12 +932,7 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
     a[177] = unsafe_add(unsafe_mul(a[18], a[171]), unsafe_mul(2, unsafe_add(unsafe_mul(a[19], a[173]), unsafe_mul(a[20], a[172])))) % P
     a[178] = unsafe_add(unsafe_add(unsafe_mul(a[18], a[172]), unsafe_mul(a[19], a[171])), unsafe_mul(2, unsafe_mul(a[20], a[173]))) % P
     a[179] = unsafe_add(unsafe_add(unsafe_mul(a[18], a[173]), unsafe_mul(a[19], a[172])), unsafe_mul(a[20], a[171])) % P
@@ -1146,112 +1029,70 @@ def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -
     a[177] = x
     a[178] = y
     a[179] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), a[177]) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), a[178]) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), a[179]) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
-    x = unsafe_add(unsafe_mul(t[0], g[0]), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], g[2]), unsafe_mul(t[2], g[1])))) % P
-    y = unsafe_add(unsafe_add(unsafe_mul(t[0], g[1]), unsafe_mul(t[1], g[0])), unsafe_mul(2, unsafe_mul(t[2], g[2]))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_mul(t[0], g[2]), unsafe_mul(t[1], g[1])), unsafe_mul(t[2], g[0])) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[57], g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[58], g[5]), unsafe_mul(a[59], g[4]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[57], g[4]), unsafe_mul(a[58], g[3])), unsafe_mul(2, unsafe_mul(a[59], g[5])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[57], g[5]), unsafe_mul(a[58], g[4])), unsafe_mul(a[59], g[3]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], a[177], a[178], a[179]])
+    t = self._step([t[0], t[1], t[2], g[0], g[1], g[2], 0, 0, 0])
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[57], g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[58], g[5]), unsafe_mul(a[59], g[4])))), unsafe_add(unsafe_add(unsafe_mul(a[57], g[4]), unsafe_mul(a[58], g[3])), unsafe_mul(2, unsafe_mul(a[59], g[5]))), unsafe_add(unsafe_add(unsafe_mul(a[57], g[5]), unsafe_mul(a[58], g[4])), unsafe_mul(a[59], g[3]))])
     a[177] = unsafe_sub(unsafe_add(a[57], 18446744069414584321), 4095)
     a[178] = a[58]
     a[179] = a[59]
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[177] % P, g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[8]), unsafe_mul(a[179], g[7]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[7]), unsafe_mul(a[178], g[6])), unsafe_mul(2, unsafe_mul(a[179], g[8])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[8]), unsafe_mul(a[178], g[7])), unsafe_mul(a[179], g[6]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[177] % P, g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[8]), unsafe_mul(a[179], g[7])))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[7]), unsafe_mul(a[178], g[6])), unsafe_mul(2, unsafe_mul(a[179], g[8]))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[8]), unsafe_mul(a[178], g[7])), unsafe_mul(a[179], g[6]))])
     a[177] = unsafe_sub(unsafe_add(a[63], 18446744069414584321), 4096)
     a[178] = a[64]
     a[179] = a[65]
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[177] % P, g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[5]), unsafe_mul(a[179], g[4]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[4]), unsafe_mul(a[178], g[3])), unsafe_mul(2, unsafe_mul(a[179], g[5])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[5]), unsafe_mul(a[178], g[4])), unsafe_mul(a[179], g[3]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[177] % P, g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[5]), unsafe_mul(a[179], g[4])))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[4]), unsafe_mul(a[178], g[3])), unsafe_mul(2, unsafe_mul(a[179], g[5]))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[5]), unsafe_mul(a[178], g[4])), unsafe_mul(a[179], g[3]))])
     a[177] = unsafe_sub(unsafe_add(a[63], 18446744069414584321), 8191)
     a[178] = a[64]
     a[179] = a[65]
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[177] % P, g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[8]), unsafe_mul(a[179], g[7]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[7]), unsafe_mul(a[178], g[6])), unsafe_mul(2, unsafe_mul(a[179], g[8])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[8]), unsafe_mul(a[178], g[7])), unsafe_mul(a[179], g[6]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[177] % P, g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[8]), unsafe_mul(a[179], g[7])))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[7]), unsafe_mul(a[178], g[6])), unsafe_mul(2, unsafe_mul(a[179], g[8]))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[8]), unsafe_mul(a[178], g[7])), unsafe_mul(a[179], g[6]))])
     a[177] = unsafe_sub(unsafe_add(a[69], 18446744069414584321), 1)
     a[178] = a[70]
     a[179] = a[71]
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[177] % P, g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[5]), unsafe_mul(a[179], g[4]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[4]), unsafe_mul(a[178], g[3])), unsafe_mul(2, unsafe_mul(a[179], g[5])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[5]), unsafe_mul(a[178], g[4])), unsafe_mul(a[179], g[3]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[177] % P, g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[5]), unsafe_mul(a[179], g[4])))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[4]), unsafe_mul(a[178], g[3])), unsafe_mul(2, unsafe_mul(a[179], g[5]))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[5]), unsafe_mul(a[178], g[4])), unsafe_mul(a[179], g[3]))])
     a[177] = unsafe_sub(unsafe_add(a[69], 18446744069414584321), a[174])
     a[178] = unsafe_sub(unsafe_add(a[70], 18446744069414584321), a[175])
     a[179] = unsafe_sub(unsafe_add(a[71], 18446744069414584321), a[176])
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[177] % P, g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178] % P, g[8]), unsafe_mul(a[179] % P, g[7]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[7]), unsafe_mul(a[178] % P, g[6])), unsafe_mul(2, unsafe_mul(a[179] % P, g[8])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[8]), unsafe_mul(a[178] % P, g[7])), unsafe_mul(a[179] % P, g[6]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[27], g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[28], g[5]), unsafe_mul(a[29], g[4]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[27], g[4]), unsafe_mul(a[28], g[3])), unsafe_mul(2, unsafe_mul(a[29], g[5])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[27], g[5]), unsafe_mul(a[28], g[4])), unsafe_mul(a[29], g[3]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[177] % P, g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178] % P, g[8]), unsafe_mul(a[179] % P, g[7])))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[7]), unsafe_mul(a[178] % P, g[6])), unsafe_mul(2, unsafe_mul(a[179] % P, g[8]))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[8]), unsafe_mul(a[178] % P, g[7])), unsafe_mul(a[179] % P, g[6]))])
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[27], g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[28], g[5]), unsafe_mul(a[29], g[4])))), unsafe_add(unsafe_add(unsafe_mul(a[27], g[4]), unsafe_mul(a[28], g[3])), unsafe_mul(2, unsafe_mul(a[29], g[5]))), unsafe_add(unsafe_add(unsafe_mul(a[27], g[5]), unsafe_mul(a[28], g[4])), unsafe_mul(a[29], g[3]))])
     a[177] = unsafe_sub(unsafe_add(a[27], 18446744069414584321), a[159])
     a[178] = a[28]
     a[179] = a[29]
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[177] % P, g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[8]), unsafe_mul(a[179], g[7]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[7]), unsafe_mul(a[178], g[6])), unsafe_mul(2, unsafe_mul(a[179], g[8])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[8]), unsafe_mul(a[178], g[7])), unsafe_mul(a[179], g[6]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[30], g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[31], g[5]), unsafe_mul(a[32], g[4]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[30], g[4]), unsafe_mul(a[31], g[3])), unsafe_mul(2, unsafe_mul(a[32], g[5])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[30], g[5]), unsafe_mul(a[31], g[4])), unsafe_mul(a[32], g[3]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[177] % P, g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[8]), unsafe_mul(a[179], g[7])))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[7]), unsafe_mul(a[178], g[6])), unsafe_mul(2, unsafe_mul(a[179], g[8]))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[8]), unsafe_mul(a[178], g[7])), unsafe_mul(a[179], g[6]))])
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[30], g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[31], g[5]), unsafe_mul(a[32], g[4])))), unsafe_add(unsafe_add(unsafe_mul(a[30], g[4]), unsafe_mul(a[31], g[3])), unsafe_mul(2, unsafe_mul(a[32], g[5]))), unsafe_add(unsafe_add(unsafe_mul(a[30], g[5]), unsafe_mul(a[31], g[4])), unsafe_mul(a[32], g[3]))])
     a[177] = unsafe_sub(unsafe_add(a[30], 18446744069414584321), a[162])
     a[178] = a[31]
     a[179] = a[32]
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[177] % P, g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[8]), unsafe_mul(a[179], g[7]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[7]), unsafe_mul(a[178], g[6])), unsafe_mul(2, unsafe_mul(a[179], g[8])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[8]), unsafe_mul(a[178], g[7])), unsafe_mul(a[179], g[6]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[90], g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[91], g[5]), unsafe_mul(a[92], g[4]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[90], g[4]), unsafe_mul(a[91], g[3])), unsafe_mul(2, unsafe_mul(a[92], g[5])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[90], g[5]), unsafe_mul(a[91], g[4])), unsafe_mul(a[92], g[3]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
-    x = unsafe_add(unsafe_add(unsafe_mul(t[0], b0), unsafe_mul(2, unsafe_add(unsafe_mul(t[1], b2), unsafe_mul(t[2], b1)))), unsafe_add(unsafe_mul(a[90], g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[91], g[8]), unsafe_mul(a[92], g[7]))))) % P
-    y = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b1), unsafe_mul(t[1], b0)), unsafe_mul(2, unsafe_mul(t[2], b2))), unsafe_add(unsafe_add(unsafe_mul(a[90], g[7]), unsafe_mul(a[91], g[6])), unsafe_mul(2, unsafe_mul(a[92], g[8])))) % P
-    z_ = unsafe_add(unsafe_add(unsafe_add(unsafe_mul(t[0], b2), unsafe_mul(t[1], b1)), unsafe_mul(t[2], b0)), unsafe_add(unsafe_add(unsafe_mul(a[90], g[8]), unsafe_mul(a[91], g[7])), unsafe_mul(a[92], g[6]))) % P
-    t[0] = x
-    t[1] = y
-    t[2] = z_
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[177] % P, g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[178], g[8]), unsafe_mul(a[179], g[7])))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[7]), unsafe_mul(a[178], g[6])), unsafe_mul(2, unsafe_mul(a[179], g[8]))), unsafe_add(unsafe_add(unsafe_mul(a[177] % P, g[8]), unsafe_mul(a[178], g[7])), unsafe_mul(a[179], g[6]))])
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[90], g[3]), unsafe_mul(2, unsafe_add(unsafe_mul(a[91], g[5]), unsafe_mul(a[92], g[4])))), unsafe_add(unsafe_add(unsafe_mul(a[90], g[4]), unsafe_mul(a[91], g[3])), unsafe_mul(2, unsafe_mul(a[92], g[5]))), unsafe_add(unsafe_add(unsafe_mul(a[90], g[5]), unsafe_mul(a[91], g[4])), unsafe_mul(a[92], g[3]))])
+    t = self._step([t[0], t[1], t[2], b[0], b[1], b[2], unsafe_add(unsafe_mul(a[90], g[6]), unsafe_mul(2, unsafe_add(unsafe_mul(a[91], g[8]), unsafe_mul(a[92], g[7])))), unsafe_add(unsafe_add(unsafe_mul(a[90], g[7]), unsafe_mul(a[91], g[6])), unsafe_mul(2, unsafe_mul(a[92], g[8]))), unsafe_add(unsafe_add(unsafe_mul(a[90], g[8]), unsafe_mul(a[91], g[7])), unsafe_mul(a[92], g[6]))])
     return (t[0] << 192) | (t[1] << 128) | (t[2] << 64)
+
+
+@internal
+@pure
+def _step(s: uint256[9]) -> uint256[3]:
+    """
+    @notice One element times another, plus a third that need not be reduced.
+    """
+    return [
+        unsafe_add(
+            unsafe_add(
+                unsafe_mul(s[0], s[3]), unsafe_mul(2, unsafe_add(unsafe_mul(s[1], s[5]), unsafe_mul(s[2], s[4])))
+            ),
+            s[6],
+        )
+        % P,
+        unsafe_add(
+            unsafe_add(
+                unsafe_add(unsafe_mul(s[0], s[4]), unsafe_mul(s[1], s[3])), unsafe_mul(2, unsafe_mul(s[2], s[5]))
+            ),
+            s[7],
+        )
+        % P,
+        unsafe_add(
+            unsafe_add(unsafe_add(unsafe_mul(s[0], s[5]), unsafe_mul(s[1], s[4])), unsafe_mul(s[2], s[3])), s[8]
+        )
+        % P,
+    ]
 
 
 @internal
