@@ -145,9 +145,9 @@ def _simulate(config: Config) -> int:
 
 
 def _bench(config: Config) -> int:
-    from axon.aggregator.bench import run, show
+    from axon.aggregator.bench import CASES, QUICK, run, show
 
-    rows = run(quick=config.quick)
+    rows = run(QUICK if config.quick else CASES)
     if config.json:
         print(json.dumps(rows, indent=1))
     else:

@@ -405,7 +405,7 @@ def _receipts_for(found: Sequence[Difference], epoch: RebuiltEpoch) -> list[byte
     more: set[NodeKey] = {d.downloader for d in found if d.ours > d.theirs}
     missing = [
         raw
-        for raw in epoch.collected.receipts
+        for raw in epoch.collected.receipts()
         if (raw[52:84], raw[84:116]) in fewer  # where a receipt has its two keys
     ]
     evidence = [
