@@ -78,13 +78,13 @@ class Node:
         self._error: BaseException | None = None
         self._failed = trio.Event()
         self._log: ReceiptLog | None = None
-        self._received: ReceiptLog | None = None  # the same file, see `Ledger`
+        self._log_threads: DiskThreads | None = None
         self._secret: NodeSecret | None = None
         if not config.no_receipts:
             parse_account(config.pool)
             self._secret = NodeSecret.load_or_create(config.key_path)
             self._log = ReceiptLog(config.data / "receipts.sqlite", durable=True)
-            self._received = ReceiptLog(config.data / "receipts.sqlite", durable=False)
+            self._log_threads = DiskThreads(1)  # beside the others: a receipt waits for no hash
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -112,9 +112,9 @@ class Node:
                     for swarm in self.swarms:
                         nursery.start_soon(swarm.close)
             self.disk.close(1.0)
-            for log in (self._received, self._log):
-                if log is not None:
-                    log.close()
+            if self._log is not None and self._log_threads is not None:
+                self._log_threads.close(1.0)
+                self._log.close()
 
     def add(self, source: TorrentSource) -> Swarm:
         """Start a torrent.
@@ -252,7 +252,7 @@ class Node:
             self._secret,
             scope,
             num_pieces=metainfo.num_pieces,
-            received=self._received,
+            threads=self._log_threads,
             piece_blocks=lambda index: -(-metainfo.piece_size(index) // BLOCK_SIZE),
         )
 
