@@ -16,12 +16,12 @@ import trio
 
 from axon.bt.peer_id import make_peer_id
 from axon.errors import ConfigError
-from axon.ids import Epoch, parse_account
 from axon.keys import NodeSecret
 from axon.peer.announcer import TrackerClient
 from axon.peer.config import DEFAULT_LISTEN, Config
 from axon.peer.connections import Connections
 from axon.peer.disk import DiskThreads
+from axon.peer.epochs import Epochs
 from axon.peer.http import is_private
 from axon.peer.ledger import Ledger
 from axon.peer.ratelimit import Bucket
@@ -32,7 +32,7 @@ from axon.peer.swarm import Swarm
 from axon.peer.udp import UdpTrackers
 from axon.peer.upload import BlockReader
 from axon.receiptlog import ReceiptLog
-from axon.receipts import BLOCK_SIZE, Scope
+from axon.receipts import BLOCK_SIZE
 
 __all__ = ["Node"]
 
@@ -80,11 +80,12 @@ class Node:
         self._log: ReceiptLog | None = None
         self._log_threads: DiskThreads | None = None
         self._secret: NodeSecret | None = None
+        self.epochs: Epochs | None = None
         if not config.no_receipts:
-            parse_account(config.pool)
             self._secret = NodeSecret.load_or_create(config.key_path)
             self._log = ReceiptLog(config.data / "receipts.sqlite", durable=True)
             self._log_threads = DiskThreads(1)  # beside the others: a receipt waits for no hash
+            self.epochs = Epochs(config, self._log, emit)
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -103,6 +104,8 @@ class Node:
                 nursery.start_soon(self.connections.dial)
                 nursery.start_soon(self._sweep)
                 nursery.start_soon(self._watch)
+                if self.epochs is not None:
+                    nursery.start_soon(self.epochs.run, self._turn)
                 task_status.started()
         finally:
             for listener in listeners:
@@ -238,23 +241,29 @@ class Node:
 
     def ledger(self, swarm: Swarm) -> Ledger | None:
         """Make the receipts' ledger of a torrent; None if there are to be none."""
-        if self._log is None or self._secret is None or swarm.metainfo is None:
+        if self._log is None or self._secret is None or self.epochs is None or swarm.metainfo is None:
             return None
         metainfo = swarm.metainfo
-        scope = Scope(
-            self.config.chain_id,
-            parse_account(self.config.pool),
-            metainfo.handshake_hashes[0],
-            Epoch(self.config.epoch),
-        )
         return Ledger(
             self._log,
             self._secret,
-            scope,
+            self.epochs.scope(metainfo.handshake_hashes[0]),
             num_pieces=metainfo.num_pieces,
             threads=self._log_threads,
             piece_blocks=lambda index: -(-metainfo.piece_size(index) // BLOCK_SIZE),
         )
+
+    async def _turn(self) -> None:
+        """An epoch begins: the receipts of the last one are signed and sent, no connection ends."""
+        assert self.epochs is not None
+        async with trio.open_nursery() as nursery:
+            for swarm in self.swarms:
+                book = swarm.ledger
+                if book is None:
+                    continue
+                scope = self.epochs.scope(book.scope.info_hash)
+                if scope != book.scope:
+                    nursery.start_soon(book.rescope, scope)
 
     def submitter(self, swarm: Swarm) -> Submitter | None:
         """Make what hands a torrent's receipts to its trackers; None if there are no receipts."""
