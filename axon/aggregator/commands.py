@@ -14,7 +14,7 @@ from rich.table import Table
 from axon.aggregator.commands_chain import matrix, rules, settle, verify_chain
 from axon.aggregator.config import Config
 from axon.aggregator.matrix import write_parquet
-from axon.aggregator.omissions import omitted, promised
+from axon.bt.omission import omitted, promised
 from axon.aggregator.proofs import ProofFile, check_rows, make_proof
 from axon.aggregator.report import EpochReport
 from axon.aggregator.sources import read_latest

@@ -66,6 +66,7 @@ class Config:
     epoch_length: int | None = None  # seconds
     rpc: str | None = None
     export: Path | None = None
+    omissions: Path | None = None
     # create
     version: Literal["v1", "v2", "hybrid"] = "hybrid"
     piece_length: int | None = None
@@ -216,6 +217,9 @@ _SETTINGS = {
     # An aggregator's epoch is over, a peer's is running: they do not share a variable.
     "epoch": Setting(_count, "stay in this one, without --rpc (default 0)", "N", shared=False),
     "export": Setting(Path, "write the whole log: .parquet, else JSON lines; - is standard output", "F"),
+    "omissions": Setting(
+        Path, "ask trackers for what they signed for; write proofs of what they leave out here", "DIR"
+    ),
     # create
     "output": Setting(Path, "the torrent to write", "T", short="-o"),
     "version": Setting(_version, "v1 (BEP 3), v2 (BEP 52) or hybrid (default)", "FORM"),
@@ -266,7 +270,13 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     _LAYERS.add(verify, "dir", "where the files are")
 
     _add(command("key", "show this node's public key; make one if there is none"), "data", "key")
-    _add(command("receipts", "show the latest receipt of every counterpart"), "data", "key", "export")
+    _add(
+        command("receipts", "show the latest receipt of every counterpart"),
+        "data",
+        "key",
+        "export",
+        "omissions",
+    )
     return parser, commands.choices
 
 

@@ -24,6 +24,7 @@ from axon.peer.disk import DiskThreads
 from axon.peer.epochs import Epochs
 from axon.peer.http import is_private
 from axon.peer.ledger import Ledger
+from axon.peer.promises import PROMISES, Promises
 from axon.peer.ratelimit import Bucket
 from axon.peer.sockets import listen
 from axon.peer.source import TorrentSource
@@ -81,10 +82,12 @@ class Node:
         self._log_threads: DiskThreads | None = None
         self._secret: NodeSecret | None = None
         self.epochs: Epochs | None = None
+        self._promises: Promises | None = None
         if not config.no_receipts:
             self._secret = NodeSecret.load_or_create(config.key_path)
             self._log = ReceiptLog(config.data / "receipts.sqlite", durable=True)
             self._log_threads = DiskThreads(1)  # beside the others: a receipt waits for no hash
+            self._promises = Promises(config.data / PROMISES)
             self.epochs = Epochs(config, self._log, emit)
 
     # -- life -----------------------------------------------------------------------------------------------
@@ -118,6 +121,8 @@ class Node:
             if self._log is not None and self._log_threads is not None:
                 self._log_threads.close(1.0)
                 self._log.close()
+            if self._promises is not None:
+                self._promises.close()
 
     def add(self, source: TorrentSource) -> Swarm:
         """Start a torrent.
@@ -267,10 +272,18 @@ class Node:
 
     def submitter(self, swarm: Swarm) -> Submitter | None:
         """Make what hands a torrent's receipts to its trackers; None if there are no receipts."""
-        if self._log is None or swarm.metainfo is None:
+        if self._log is None or self._promises is None or self.epochs is None or swarm.metainfo is None:
             return None
         urls = [state.url for state in swarm.announcer.trackers]
-        return Submitter(self._log, swarm.metainfo.handshake_hashes[0], urls, self.emit)
+        epochs = self.epochs
+        return Submitter(
+            self._log,
+            self._promises,
+            swarm.metainfo.handshake_hashes[0],
+            urls,
+            self.emit,
+            pace=lambda: epochs.pace,
+        )
 
     @property
     def crowded(self) -> bool:
