@@ -14,11 +14,11 @@ from rich.table import Table
 from axon.aggregator.commands_chain import matrix, rules, settle, verify_chain
 from axon.aggregator.config import Config
 from axon.aggregator.matrix import write_parquet
-from axon.bt.omission import omitted, promised
 from axon.aggregator.proofs import ProofFile, check_rows, make_proof
 from axon.aggregator.report import EpochReport
 from axon.aggregator.sources import read_latest
 from axon.aggregator.trackers import TrackerClient
+from axon.bt.omission import omitted, promised
 from axon.errors import ConfigError, StorageError
 from axon.ids import Epoch, format_account
 from axon.receipts import Receipt
