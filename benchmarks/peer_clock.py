@@ -57,21 +57,25 @@ def fill(path, size):
 
 
 class Ballast:
-    """Page cache to be handed to a download of `size` bytes; empty for none."""
+    """Page cache to be handed to a download of `size` bytes; empty for none.
+
+    Deleted at the pace at which the machine's page cache grows: what a file has reserved on disk
+    says nothing of how much of it has been written.
+    """
 
     def __init__(self, folder, size=0):
         count = size // PART + AHEAD if size else 0
         self._parts = [folder / f".ballast-{number}" for number in range(count)]
         for part in self._parts:
             fill(part, PART)
-        self._total = len(self._parts)
         self._stop = threading.Event()
         self._thread = None
 
-    def follow(self, targets):
-        """Delete what the targets have grown by, from now on."""
+    def follow(self):
+        """Delete as much as the page cache grows, from now on."""
+        self._level = _cached()
         self._free(AHEAD)
-        self._thread = threading.Thread(target=self._watch, args=(targets,))
+        self._thread = threading.Thread(target=self._watch)
         self._thread.start()
 
     def end(self):
@@ -79,22 +83,24 @@ class Ballast:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        self._free(self._total)
+        self._free(len(self._parts))
 
-    def _watch(self, targets):
-        while self._parts and not self._stop.wait(POLL):
-            self._free(AHEAD + sum(_allocated(target) for target in targets) // PART)
+    def _watch(self):
+        while self._parts and not self._stop.wait(2 * POLL):
+            # As much is free for the download as was deleted and has not been written again.
+            self._free((_cached() - self._level) // PART + AHEAD)
 
     def _free(self, count):
-        while self._parts and self._total - len(self._parts) < count:
+        for _ in range(min(count, len(self._parts))):
             self._parts.pop().unlink()
 
 
-def _allocated(target):
-    try:
-        return min(target.stat().st_blocks * 512, target.stat().st_size)
-    except FileNotFoundError:
-        return 0
+def _cached():
+    """Bytes of page cache of the whole machine."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("Cached:"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit("/proc/meminfo says nothing of the page cache")
 
 
 def _mark(target):
@@ -130,7 +136,7 @@ class Stopwatch:
             time.sleep(POLL)
         start = time.perf_counter()
         before, partners_before = _sum(measured), _sum(partners)
-        ballast.follow(self._targets)
+        ballast.follow()
         last = max(client.completed(target) for client, target in zip(downloaders, self._targets))
         cpu, partner_cpu = _sum(measured) - before, _sum(partners) - partners_before
         peak = max(peak_mib(client.pid) for client in measured)

@@ -16,6 +16,7 @@ from typing import Final
 from axon.bt.metainfo import Metainfo
 from axon.errors import StorageError
 from axon.peer.folder import Descriptor, Folder, refused
+from axon.peer.reserve import EXTENT, Reservations
 
 __all__ = ["MAX_OPEN", "Run", "Storage"]
 
@@ -33,8 +34,6 @@ class Storage:
         The download folder; the torrent's name comes below it.
     wanted : mapping or sequence of int, optional
         A priority by number in `metainfo.files`; 0 is unwanted. By default all are wanted.
-    preallocate : bool
-        Reserve the space of a file when it is made, so that a full disk shows at once.
     """
 
     def __init__(
@@ -43,16 +42,15 @@ class Storage:
         root: Path,
         *,
         wanted: Mapping[int, int] | Sequence[int] | None = None,
-        preallocate: bool = False,
         max_open: int = MAX_OPEN,
     ) -> None:
         self.metainfo = metainfo
         self.folder = Folder(root)
-        self._preallocate = preallocate
         self._max_open = max_open
         self._lock = threading.Lock()
         self._open: OrderedDict[int, tuple[Descriptor, bool]] = OrderedDict()  # by file; whether writable
         self._dirty = set[int]()  # files written to since the last `flush`
+        self._reserved: dict[int, Reservations] = {}
         self._zeros: Descriptor | None = None
         self._paths: dict[int, tuple[str, ...]] = {}
         self._parts_path = (f".{metainfo.handshake_hashes[0].hex()}.parts",)
@@ -277,12 +275,23 @@ class Storage:
             fd, shift = self._place(number, write=True)
         with self._lock:
             self._dirty.add(number)
+        if moving or number not in self._apart:
+            self._reserve(number, fd, offset, len(view))
         done = 0
         try:
             while done < len(view):
                 done += os.pwrite(fd, view[done:] if done else view, offset + shift + done)
         except OSError as error:
             refused(error, "write", self._show(number), len(view) - done)
+
+    def _reserve(self, number: int, fd: Descriptor, offset: int, size: int) -> None:
+        reserved = self._reserved.get(number)
+        if reserved is None:
+            length = self.metainfo.files[number].length
+            if length <= EXTENT:
+                return
+            reserved = self._reserved.setdefault(number, Reservations(length))
+        reserved.before_write(fd, offset, size)
 
     def _read_at(self, number: int, offset: int, view: memoryview) -> None:
         fd, shift = self._place(number, write=False)
@@ -341,8 +350,6 @@ class Storage:
                 size = os.fstat(fd).st_size
                 if size > file.length:  # another file by this name; the torrent says how long it is
                     os.ftruncate(fd, file.length)
-                elif self._preallocate and size < file.length:
-                    os.posix_fallocate(fd, 0, file.length)
             except OSError as error:
                 refused(error, "make", self.folder.show(path), file.length)
         return fd
