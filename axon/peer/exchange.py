@@ -87,6 +87,7 @@ class Exchange:
                 lambda: content.store(piece.index, piece.view),
                 lambda good: self._stored(piece, good),
                 lambda error: self._not_stored(piece, error),
+                linger=True,
             )
 
     def _stored(self, piece: PieceBuffer[Contributor], good: bool) -> None:
