@@ -107,6 +107,11 @@ class DhtNode:
         """Our routing table."""
         return self._tables[self.family]
 
+    @property
+    def knows_anybody(self) -> bool:
+        """Is there any node to begin a search at?"""
+        return bool(len(self.table) or self._routers or self._remembered)
+
     def pair(self, other: "DhtNode") -> None:
         """Make two nodes of different families tell of each other's nodes (BEP 32)."""
         for one, two in ((self, other), (other, self)):
@@ -115,13 +120,16 @@ class DhtNode:
 
     def contacts(self) -> list[Contact]:
         """Return nodes that are worth remembering until the next run."""
-        return [entry.contact for entry in self.table if not entry.is_bad][:_MAX_REMEMBERED]
+        here = [entry.contact for entry in self.table if not entry.is_bad]
+        more = self._remembered if len(here) < 2 * K else []  # a short run knows less than the one before
+        return list(dict.fromkeys(here + more))[:_MAX_REMEMBERED]
 
     # -- what we want ---------------------------------------------------------------------------------------
 
     def remember(self, contacts: Iterable[Contact], now: float) -> None:
         """Take nodes of an earlier run into account."""
-        self._remembered = list(contacts)[:_MAX_REMEMBERED]
+        sane = [one for one in contacts if self._is_sane(one.address, local=True)]
+        self._remembered = sane[:_MAX_REMEMBERED]
         self._bootstrap_soon(now)
 
     def add_router(self, address: Address, now: float) -> None:
@@ -231,7 +239,7 @@ class DhtNode:
                 break
             self._ask(Query(b"", PING, self.id), contact.address, contact.id, None, now)
         if len(self.table) < K:
-            if now >= self._bootstrap_at and (self._routers or self._remembered or len(self.table)):
+            if now >= self._bootstrap_at and self.knows_anybody:
                 self._bootstrap_at = now + self._bootstrap_pause
                 self._bootstrap_pause = min(2 * self._bootstrap_pause, _LAST_BOOTSTRAP)
                 self._begin(FIND_NODE, self.id, now)

@@ -42,6 +42,8 @@ class Config:
     no_trackers: bool = False
     no_pex: bool = False
     no_dht: bool = False
+    dht_bootstrap: tuple[Address, ...] = ()
+    dht_read_only: bool = False
     max_connections: int = 200
     torrent_max_connections: int | None = None
     half_open: int = 20
@@ -195,7 +197,11 @@ _SETTINGS = {
     "webseed": Setting(str, "another HTTP seed (BEP 19)", "URL", many=True),
     "no_trackers": switch("ask no tracker"),
     "no_pex": switch("no peer exchange"),
-    "no_dht": switch("no DHT (this version has none)"),
+    "no_dht": switch("no DHT: neither socket nor search"),
+    "dht_bootstrap": Setting(
+        parse_address, "a DHT node to begin at; repeat for more (default: none)", "HOST:PORT", many=True
+    ),
+    "dht_read_only": switch("ask the DHT, but answer nobody (BEP 43)"),
     "max_connections": Setting(_count, "of the whole process (default 200)", "N"),
     "torrent_max_connections": Setting(_count, "of each torrent (default: no limit of its own)", "N"),
     "half_open": Setting(_count, "connection attempts at once (default 20)", "N"),
@@ -288,7 +294,8 @@ def _add(parser: argparse._ActionsContainer, *names: str) -> None:
 def _transfer(parser: argparse.ArgumentParser) -> None:
     _add(parser, "dir")
     who = parser.add_argument_group("peers")
-    _add(who, "peer", "listen", "announce", "webseed", "no_trackers", "no_pex", "no_dht")
+    _add(who, "peer", "listen", "announce", "webseed", "no_trackers", "no_pex")
+    _add(who, "no_dht", "dht_bootstrap", "dht_read_only")
     _add(who, "max_connections", "torrent_max_connections", "half_open", "slots")
     rates = parser.add_argument_group("rates, bytes a second (500K, 2MiB; 0 is no limit)")
     _add(rates, "max_down", "torrent_max_down", "max_up", "torrent_max_up")

@@ -149,6 +149,7 @@ class Connections:
             now=trio.current_time(),
             extensions=EXTENSIONS,
             v2=swarm.is_v2 if swarm else False,
+            dht=lambda name: node.dht is not None and node.dht.serves(node.by_hash.get(name)),
             reqq=REQQ,
             on_block=link.on_block,
         )

@@ -20,6 +20,7 @@ from axon.keys import NodeSecret
 from axon.peer.announcer import TrackerClient
 from axon.peer.config import DEFAULT_LISTEN, Config
 from axon.peer.connections import Connections
+from axon.peer.dht import Dht
 from axon.peer.disk import DiskThreads
 from axon.peer.epochs import Epochs
 from axon.peer.http import is_private
@@ -76,6 +77,7 @@ class Node:
         self.swarms: list[Swarm] = []
         self.by_hash: dict[bytes, Swarm] = {}
         self.connections = Connections(self)
+        self.dht = None if config.no_dht else Dht(self)
         self._error: BaseException | None = None
         self._failed = trio.Event()
         self._log: ReceiptLog | None = None
@@ -105,6 +107,9 @@ class Node:
                 for listener in listeners:
                     nursery.start_soon(self.connections.accept, listener)
                 nursery.start_soon(self.connections.dial)
+                if self.dht is not None:
+                    self.dht.open([listener.getsockname()[:2] for listener in listeners])
+                    nursery.start_soon(self.dht.run)
                 nursery.start_soon(self._sweep)
                 nursery.start_soon(self._watch)
                 if self.epochs is not None:
@@ -299,5 +304,7 @@ class Node:
             await trio.sleep(_SWEEP)
             now = trio.current_time()
             self.connections.sweep(now)
+            if self.dht is not None:
+                self.dht.sweep(now)
             for swarm in self.swarms:
                 swarm.sweep(now)

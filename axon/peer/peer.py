@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from axon.bt import events as ev
+from axon.bt.assembly import PieceBuffer
 from axon.bt.bitfield import Bitfield
 from axon.bt.choker import Candidate
 from axon.bt.fast import allowed_fast_set
@@ -72,6 +73,8 @@ class Peer(Contributor):
         else:
             conn.have_set(Bitfield(1))  # nothing, of how many pieces we do not know yet
         self.gossip.hello()
+        if swarm.node.dht is not None:
+            swarm.node.dht.greet(self)
 
     def join(self) -> None:
         """The torrent's geometry is known: take part in the download."""
@@ -85,6 +88,7 @@ class Peer(Contributor):
             content.have if self.swarm.super_seeding is None else self.swarm.super_seeding.offer(self)
         )
         content.picker.peer_joined(self)
+        conn.receive_in_place(self)
         self.joined = True
         self._told_set()
 
@@ -100,6 +104,14 @@ class Peer(Contributor):
     def on_block(self, index: int, begin: int, view: memoryview) -> None:
         """A block came; every 16 KiB passes here."""
         self.swarm.exchange.take(self, index, begin, view)
+
+    def place(self, index: int) -> PieceBuffer[Contributor] | None:
+        """Where the blocks of a piece belong (`in_place.Places`)."""
+        return self.swarm.exchange.place(index)
+
+    def placed(self, index: int, begin: int, length: int) -> None:
+        """A block came and is in its place; every 16 KiB passes here, or through `on_block`."""
+        self.swarm.exchange.placed(self, index, begin)
 
     def cancel(self, index: int, begin: int) -> None:
         """A block that it owes us came from somebody else."""
@@ -304,6 +316,10 @@ class Peer(Contributor):
         if self.swarm.magnet is not None:
             self.swarm.magnet.hashes_rejected(self, event.request)
 
+    def _dht_port(self, event: ev.DhtPort) -> None:
+        if self.swarm.node.dht is not None:
+            self.swarm.node.dht.heard(self, event.port)
+
     def _inactive(self, event: object) -> None:
         if self.swarm.crowded:
             self.link.close("idle for ten minutes, and its place is needed")
@@ -322,6 +338,7 @@ _HANDLERS: dict[type, Callable[[Peer, Any], None]] = {
     ev.PeerNotInterested: Peer._interest,
     ev.AllowedFastReceived: Peer._allowed_fast,
     ev.Inactive: Peer._inactive,
+    ev.DhtPort: Peer._dht_port,
     ev.ExtensionsReceived: lambda peer, event: peer.gossip.extensions(event.handshake),
     ev.ExtendedMessage: lambda peer, event: peer.gossip.message(event.name, event.payload),
     ev.HashesRequested: Peer._hashes_requested,
