@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from axon.bt import events as ev
-from axon.bt.assembly import PieceBuffer
 from axon.bt.bitfield import Bitfield
 from axon.bt.choker import Candidate
 from axon.bt.fast import allowed_fast_set
@@ -88,7 +87,6 @@ class Peer(Contributor):
             content.have if self.swarm.super_seeding is None else self.swarm.super_seeding.offer(self)
         )
         content.picker.peer_joined(self)
-        conn.receive_in_place(self)
         self.joined = True
         self._told_set()
 
@@ -104,14 +102,6 @@ class Peer(Contributor):
     def on_block(self, index: int, begin: int, view: memoryview) -> None:
         """A block came; every 16 KiB passes here."""
         self.swarm.exchange.take(self, index, begin, view)
-
-    def place(self, index: int) -> PieceBuffer[Contributor] | None:
-        """Where the blocks of a piece belong (`in_place.Places`)."""
-        return self.swarm.exchange.place(index)
-
-    def placed(self, index: int, begin: int, length: int) -> None:
-        """A block came and is in its place; every 16 KiB passes here, or through `on_block`."""
-        self.swarm.exchange.placed(self, index, begin)
 
     def cancel(self, index: int, begin: int) -> None:
         """A block that it owes us came from somebody else."""
