@@ -80,6 +80,15 @@ class RpcChain:
         """Return the time of the newest block."""
         return int(self._read(lambda: self._web3.eth.get_block("latest"))["timestamp"])
 
+    def next_time(self) -> int:
+        """Return the time of the pending block, for a node that makes none before it has transactions."""
+        newest = self.now()
+        try:
+            pending = self._read(lambda: self._web3.eth.get_block("pending"))
+        except (ChainError, _NotThere):
+            return newest  # nodes need not have one
+        return max(newest, int(pending["timestamp"]))
+
     def block_number(self) -> int:
         """Return the newest block's number."""
         return int(self._read(lambda: self._web3.eth.block_number))
@@ -130,7 +139,7 @@ class RpcChain:
         fields: dict[str, Any] = {"from": sender, "data": _hex(data), "value": value}
         if to is not None:
             fields["to"] = _address(to)
-        estimate = self._read(lambda: self._web3.eth.estimate_gas(cast(TxParams, fields)))
+        estimate = self._estimate(cast(TxParams, fields))
         fields["gas"] = min(int(estimate * _GAS_MARGIN), max(_TRANSACTION_CAP, estimate))
         fields["chainId"] = self._chain_id
         fields["type"] = 2
@@ -141,6 +150,13 @@ class RpcChain:
         del fields["from"]
         raw = self._wallet.sign(fields)
         return self._wait(self._send(raw))
+
+    def _estimate(self, fields: TxParams) -> int:
+        """Return the gas in the block to come: the newest may be from before the time that this waits for."""
+        try:
+            return self._read(lambda: self._web3.eth.estimate_gas(fields, "pending"))
+        except ChainError:  # nodes need not have one
+            return self._read(lambda: self._web3.eth.estimate_gas(fields))
 
     def calldata(self, transaction: bytes) -> tuple[Account | None, bytes]:
         """Return to whom a transaction went, and with what data."""
