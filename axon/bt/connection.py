@@ -61,9 +61,10 @@ class PeerConnection(Inbound):
         Set its reserved bit?
     dht : bool or callable (info-hash) -> bool
         Set the DHT's (BEP 5)? A callable is asked by info-hash: private torrents have none (BEP 27).
-    v2 : bool or callable (info-hash) -> bool
+    v2 : bool or callable (info-hash) -> info-hash or None
         Has the torrent a v2 half? Then its reserved bit is set and hash messages
-        are welcome. A callable, for incoming connections, is asked by info-hash.
+        are welcome. A callable, for incoming connections, is told the name that the
+        peer used and gives the torrent's v2 name: whoever knows v2 is answered by that.
     reqq : int
         Requests queued for the peer; more are rejected or dropped.
     on_block : callable (index, begin, view), optional

@@ -148,7 +148,7 @@ class Connections:
             outgoing=swarm is not None,
             now=trio.current_time(),
             extensions=EXTENSIONS,
-            v2=swarm.is_v2 if swarm else False,
+            v2=swarm.is_v2 if swarm else node.v2_name,
             dht=lambda name: node.dht is not None and node.dht.serves(node.by_hash.get(name)),
             reqq=REQQ,
             on_block=link.on_block,

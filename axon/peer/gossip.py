@@ -84,7 +84,7 @@ class Gossip:
         if told.your_ip:
             self._swarm.node.seen_as(ip_address(told.your_ip))
         self._open_receipts()
-        self._ask_metadata()
+        self._swarm.learning.ask(self._peer)
 
     def message(self, name: str, payload: bytes) -> None:
         """A message of one of our extensions came."""
@@ -105,7 +105,7 @@ class Gossip:
             message = self._pex_out.message(self._swarm.pex_addresses(self._peer), now)
             if message is not None:
                 self._conn.extended(UT_PEX, message.serialize())
-        self._ask_metadata()
+        self._swarm.learning.ask(self._peer)
 
     def bye(self) -> None:
         """The connection is closed."""
@@ -173,10 +173,6 @@ class Gossip:
 
     # -- metadata -------------------------------------------------------------------------------------------
 
-    def _ask_metadata(self) -> None:
-        if self._swarm.magnet is not None:
-            self._swarm.magnet.ask(self._peer)
-
     def _metadata(self, payload: bytes) -> None:
         message = MetadataMessage.parse(payload)
         if message is None:
@@ -189,8 +185,8 @@ class Gossip:
                 self._served = MetadataUpload(swarm.content.metainfo.raw_info if swarm.content else None)
                 self._served_all = swarm.content is not None
             self._conn.extended(UT_METADATA, self._served.answer(message).serialize())
-        elif swarm.magnet is not None:
-            swarm.magnet.metadata_received(self._peer, message)
+        else:
+            swarm.learning.metadata_received(self._peer, message)
 
 
 def pex_address(host: str, port: int) -> PexAddress:

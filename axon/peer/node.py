@@ -16,6 +16,7 @@ import trio
 
 from axon.bt.peer_id import make_peer_id
 from axon.errors import ConfigError
+from axon.ids import InfoHash
 from axon.keys import NodeSecret
 from axon.peer.announcer import TrackerClient
 from axon.peer.config import DEFAULT_LISTEN, Config
@@ -137,12 +138,9 @@ class Node:
         ConfigError
             If it is running already.
         """
-        for name in source.handshake_hashes:
-            if name in self.by_hash:
-                raise ConfigError(f"{source.name}: the same torrent was given twice")
         swarm = Swarm(self, source)
-        self.swarms.append(swarm)
         self.renamed(swarm)
+        self.swarms.append(swarm)
         self.nursery.start_soon(swarm.run)
         return swarm
 
@@ -159,9 +157,22 @@ class Node:
     # -- what swarms tell -----------------------------------------------------------------------------------
 
     def renamed(self, swarm: Swarm) -> None:
-        """A torrent's names among peers are known (a magnet link may hold one of two)."""
+        """A torrent's names among peers are known (a magnet link may hold one of two).
+
+        Raises
+        ------
+        ConfigError
+            If it is running already under one of them.
+        """
+        if any(self.by_hash.get(name, swarm) is not swarm for name in swarm.handshake_hashes):
+            raise ConfigError(f"{swarm.name}: the same torrent was given twice")
         for name in swarm.handshake_hashes:
             self.by_hash[name] = swarm
+
+    def v2_name(self, name: InfoHash) -> InfoHash | None:
+        """Return the v2 name (20 bytes) of the torrent that goes by `name`; None without a v2 half."""
+        swarm = self.by_hash.get(name)
+        return swarm.handshake_hashes[-1] if swarm is not None and swarm.is_v2 else None
 
     def opened(self, swarm: Swarm) -> None:
         """A torrent's files have been looked at."""
@@ -279,13 +290,12 @@ class Node:
         """Make what hands a torrent's receipts to its trackers; None if there are no receipts."""
         if self._log is None or self._promises is None or self.epochs is None or swarm.metainfo is None:
             return None
-        urls = [state.url for state in swarm.announcer.trackers]
         epochs = self.epochs
         return Submitter(
             self._log,
             self._promises,
             swarm.metainfo.handshake_hashes[0],
-            urls,
+            swarm.announcing.urls,
             self.emit,
             pace=lambda: epochs.pace,
         )

@@ -14,6 +14,7 @@ from axon.bt import events as ev
 from axon.bt.bitfield import Bitfield
 from axon.bt.choker import Candidate
 from axon.bt.fast import allowed_fast_set
+from axon.bt.handshake import Reserved
 from axon.peer.contributor import Contributor
 from axon.peer.gossip import Gossip
 from axon.peer.ledger import Link as ReceiptLink
@@ -44,6 +45,7 @@ class Peer(Contributor):
         self.swarm = swarm
         self.link = link
         self.conn = link.conn
+        self._said_v2 = link.conn.v2
         self.down, self.up = swarm.down, swarm.up
         self.window = Window()
         self.from_rate, self.to_rate = Rate(now, 10.0), Rate(now, 10.0)
@@ -60,6 +62,18 @@ class Peer(Contributor):
     def client(self) -> str:
         """The name of its software, safe to print."""
         return self.gossip.client
+
+    @property
+    def speaks_v2(self) -> bool:
+        """Is this a v2 connection (BEP 52): did both say so, or name the torrent's v2 half?
+
+        Not so after we asked by a v1 magnet link: others hang up when such a one sends hash requests.
+        """
+        handshake, metainfo = self.conn.handshake, self.swarm.metainfo
+        if not self._said_v2 or handshake is None or metainfo is None or metainfo.info_hash_v2 is None:
+            return False
+        named_so = handshake.info_hash == metainfo.info_hash_v2[:20]
+        return named_so or bool(handshake.reserved & Reserved.V2)
 
     def start(self) -> None:
         """Say hello: our extensions, what we have, what it may fetch while choked."""
@@ -298,14 +312,6 @@ class Peer(Contributor):
         else:
             self.conn.hashes(event.request, found)
 
-    def _hashes_received(self, event: ev.HashesReceived) -> None:
-        if self.swarm.magnet is not None:
-            self.swarm.magnet.hashes_received(self, event.hashes)
-
-    def _hashes_rejected(self, event: ev.HashesRejected) -> None:
-        if self.swarm.magnet is not None:
-            self.swarm.magnet.hashes_rejected(self, event.request)
-
     def _dht_port(self, event: ev.DhtPort) -> None:
         if self.swarm.node.dht is not None:
             self.swarm.node.dht.heard(self, event.port)
@@ -332,6 +338,6 @@ _HANDLERS: dict[type, Callable[[Peer, Any], None]] = {
     ev.ExtensionsReceived: lambda peer, event: peer.gossip.extensions(event.handshake),
     ev.ExtendedMessage: lambda peer, event: peer.gossip.message(event.name, event.payload),
     ev.HashesRequested: Peer._hashes_requested,
-    ev.HashesReceived: Peer._hashes_received,
-    ev.HashesRejected: Peer._hashes_rejected,
+    ev.HashesReceived: lambda peer, event: peer.swarm.learning.hashes_received(peer, event.hashes),
+    ev.HashesRejected: lambda peer, event: peer.swarm.learning.hashes_rejected(peer, event.request),
 }
