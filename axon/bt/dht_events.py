@@ -14,7 +14,7 @@ _VOTES = 5  # hosts that must have told us our address, most of them the same
 
 @dataclass(frozen=True, slots=True)
 class PeersFound:
-    """A search came upon peers."""
+    """A search came upon peers, or they announced themselves to us."""
 
     info_hash: bytes
     peers: tuple[Address, ...]

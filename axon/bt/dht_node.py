@@ -348,7 +348,13 @@ class DhtNode:
         if query.id == self.id or self.read_only:
             return  # our own voice; or we answer nobody
         proven = self.table.get(address) is not None
-        self._answer(self.answers.answer(query, source, now, size=size, proven=proven), address, now)
+        answer = self.answers.answer(query, source, now, size=size, proven=proven)
+        self._answer(answer, address, now)
+        if query.method == ANNOUNCE_PEER and isinstance(answer, Reply):
+            # We may be looking for this torrent ourselves.
+            port = address[1] if query.implied_port else query.port
+            peer, local = (address[0], port), ip_address(address[0]).is_loopback
+            self._found(query.target, [peer] if self._is_sane(peer, local=local) else [])
         if not query.read_only and address[1]:
             self.table.asked(Contact(query.id, *address), now)
 
@@ -360,9 +366,9 @@ class DhtNode:
     # -- whom to believe ------------------------------------------------------------------------------------
 
     def sane_contacts(self, packed: bytes, *, local: bool) -> list[Contact]:
-        """Read packed nodes, without those that nobody may send us to; loopback ones only if `local`."""
-        found = unpack_contacts(packed, self.family)
-        return [contact for contact in found if self._is_sane(contact.address, local=local)]
+        """Read packed nodes but ourselves and those that nobody may send us to; loopback ones if `local`."""
+        others = (one for one in unpack_contacts(packed, self.family) if one.id != self.id)
+        return [contact for contact in others if self._is_sane(contact.address, local=local)]
 
     def _is_sane(self, address: Address, *, local: bool) -> bool:
         try:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Dht"]
 
 _ANNOUNCE = 900.0  # seconds between announces of one torrent
-_FIRST, _HUNGRY = 2.0, 60.0  # seconds to the next search, doubling: found by nobody yet; too few peers
+_FIRST, _HUNGRY = 2.0, 60.0  # seconds to the next search while there are no peers, or too few
+_PATIENT = 300.0  # seconds that both double to
 _ENOUGH = 40  # peers
 _SAVE = 300.0  # seconds
 _MAX_DATAGRAM = 2048  # longer ones are nobody's messages
@@ -178,7 +179,7 @@ class Dht:
             begun = [node.search(info_hash, now, port=port) for node in able]
             if any(begun):
                 turn.at = now + turn.pause
-                turn.pause = min(2 * turn.pause, _ANNOUNCE)
+                turn.pause = min(2 * turn.pause, _PATIENT)
 
     def _leave(self, swarm: "Swarm") -> None:
         """The metadata came, and says private (BEP 27): have nothing more to do with it."""
@@ -198,9 +199,11 @@ class Dht:
         elif isinstance(event, SearchDone):
             turn, swarm = self._rounds.get(event.info_hash), self._node.by_hash.get(event.info_hash)
             if turn is not None and swarm is not None and event.announced:
-                turn.pause = max(turn.pause, _HUNGRY)
-                hungry = len(swarm.peers) < _ENOUGH and not swarm.done.is_set()
-                turn.at = trio.current_time() + (turn.pause if hungry else _ANNOUNCE)
+                if swarm.done.is_set() or len(swarm.peers) >= _ENOUGH:
+                    turn.at = trio.current_time() + _ANNOUNCE
+                elif swarm.peers:
+                    turn.pause = max(turn.pause, _HUNGRY)
+                    turn.at = trio.current_time() + turn.pause
         else:
             self._node.seen_as(event.ip)
 

@@ -81,6 +81,14 @@ def test_who_announces_is_told_to_the_next_who_asks():
     assert reply.token
 
 
+def test_who_announces_to_us_is_told_to_ourselves():
+    node = make()
+    announce(node)
+    assert node.events() == [PeersFound(HASH, ((ASKER[0], 7000),))]
+    announce(node, token=b"made up")
+    assert node.events() == []
+
+
 def test_an_implied_port_is_the_datagrams():
     node = make()
     announce(node, implied_port=True)
@@ -259,13 +267,14 @@ def test_a_question_is_repeated_once_and_given_up_in_time():
 def test_peers_announced_to_ourselves_are_found_at_once():
     node = make()
     announce(node)
+    node.events()
     node.search(HASH, 2.0)
     assert node.events()[0] == PeersFound(HASH, ((ASKER[0], 7000),))
 
 
 def test_nobody_outside_sends_us_to_our_own_ports():
     node = make(filled=1)
-    ((entry),) = node.table
+    (entry,) = node.table
     node.search(HASH, 1.0)
     ((query, to),) = asked(node)
     wrong = [("127.0.0.1", 22), ("0.0.0.0", 5), ("224.0.0.1", 5), ("60.1.1.1", 0)]
@@ -273,6 +282,16 @@ def test_nobody_outside_sends_us_to_our_own_ports():
     answer(node, query, to, id=entry.contact.id, nodes=nodes, values=tuple(map(pack_address, wrong)))
     assert node.events() == [SearchDone(HASH, 1, 0)]
     assert asked(node) == []
+
+
+def test_nobody_sends_us_to_ourselves():
+    node = make(filled=1)
+    (entry,) = node.table
+    node.search(HASH, 1.0)
+    ((query, to),) = asked(node)
+    answer(node, query, to, id=entry.contact.id, nodes=pack_contact(Contact(node.id, "60.1.1.1", 5)))
+    assert asked(node) == []
+    assert node.events() == [SearchDone(HASH, 1, 0)]
 
 
 def test_loopback_nodes_may_name_loopback_ones():

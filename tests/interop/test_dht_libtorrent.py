@@ -124,11 +124,11 @@ def test_by_ipv6_too(tmp_path, shared):
             ours.wait_for("complete")
             handle = add(leech, link, tmp_path / "down")
             wait_until(lambda: handle.status().is_seeding, timeout=60, what="the download")
-        with download(link, tmp_path / "again", tmp_path / "data2", *six) as ours:
-            with dht_session(start, host="[::1]") as uploader:
-                handle = add(uploader, torrent, tmp_path / "seed", seed_mode=True)
-                wait_until(lambda: knows_nodes(uploader), what="a node in the table")
-                handle.force_dht_announce()
+        with dht_session(start, host="[::1]") as uploader:
+            handle = add(uploader, torrent, tmp_path / "seed", seed_mode=True)
+            wait_until(lambda: knows_nodes(uploader), what="a node in the table")
+            handle.force_dht_announce()
+            with download(link, tmp_path / "again", tmp_path / "data2", *six) as ours:
                 assert ours.finish(60) == 0
     assert_same(tmp_path / "seed" / "film.bin", tmp_path / "again" / "film.bin")
 
