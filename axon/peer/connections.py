@@ -189,6 +189,9 @@ class Connections:
                     break
                 link.close("connected twice")
                 return
+        if swarm.full:
+            link.close("its torrent has enough connections")
+            return
         peer = swarm.attach(link, trio.current_time())
         if self._node.config.verbose:
             self._node.emit("connected", {"peer": show_address(link.address), "client": peer.client})

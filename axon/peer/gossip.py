@@ -19,6 +19,7 @@ from axon.peer.peerbook import Source
 
 if TYPE_CHECKING:
     from axon.peer.peer import Peer
+    from axon.peer.swarm import Swarm
 
 __all__ = ["EXTENSIONS", "REQQ", "Gossip"]
 
@@ -102,7 +103,7 @@ class Gossip:
         """Half a second has passed."""
         speaks = self._swarm.exchanges_peers and UT_PEX in self._conn.peer_extensions
         if speaks and now >= self._pex_out.deadline():
-            message = self._pex_out.message(self._swarm.pex_addresses(self._peer), now)
+            message = self._pex_out.message(pex_addresses(self._swarm, self._peer), now)
             if message is not None:
                 self._conn.extended(UT_PEX, message.serialize())
         self._swarm.learning.ask(self._peer)
@@ -187,6 +188,20 @@ class Gossip:
             self._conn.extended(UT_METADATA, self._served.answer(message).serialize())
         else:
             swarm.learning.metadata_received(self._peer, message)
+
+
+def pex_addresses(swarm: "Swarm", but: "Peer") -> dict[PexAddress, PexFlags]:
+    """Whom a swarm is connected to, for telling `but`."""
+    found = dict[PexAddress, PexFlags]()
+    for peer in swarm.peers:
+        port = peer.link.address[1] if peer.link.outgoing else peer.link.listen_port
+        if peer is but or not port:
+            continue
+        if peer.link.is_local and not but.link.is_local:
+            continue  # nobody else can reach it
+        flags = pex_flags(peer.conn.peer_is_seed, peer.link.outgoing)
+        found[pex_address(peer.link.address[0], port)] = flags
+    return found
 
 
 def pex_address(host: str, port: int) -> PexAddress:

@@ -51,10 +51,10 @@ class Peer(Contributor):
         self.from_rate, self.to_rate = Rate(now, 10.0), Rate(now, 10.0)
         self._look = Rate(now, 0.0)
         self.connected_at = now
-        self.unchoked_at = 0.0
+        self.unchoked_at = self.used_at = 0.0
         self.useless_since = now  # both ends are seeds
         self.joined = self.dry = False
-        self._arrived = 0
+        self._arrived = self._sent = 0
         self._buffer: bytearray | None = None
         self.gossip: Gossip = Gossip(self, now)
 
@@ -192,6 +192,8 @@ class Peer(Contributor):
         conn, link = self.conn, self.link
         self.from_rate.look(conn.bytes_received, now)
         self.to_rate.look(link.uploaded, now)
+        if conn.requests_waiting or link.uploaded != self._sent:
+            self._sent, self.used_at = link.uploaded, now
         blocks = conn.blocks_received
         self._look.look(blocks, now)
         if conn.outstanding:
@@ -236,6 +238,7 @@ class Peer(Contributor):
             to_peer=self.to_rate.value,
             connected_at=self.connected_at,
             unchoked_at=self.unchoked_at,
+            used_at=self.used_at,
             snubbing=conn.snubbed,
             upload_only=conn.upload_only,
             may_upload=not self.gossip.is_starved(now),

@@ -6,21 +6,20 @@ a second; all else follows from what the links bring.
 """
 
 import random
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import trio
 
-from axon.bt.choker import RECHOKE, Choker
+from axon.bt.choker import RECHOKE, Candidate, Choker
 from axon.bt.metainfo import Metainfo
-from axon.bt.pex import PexAddress, PexFlags
 from axon.bt.priority import peer_priority
 from axon.errors import ConfigError, MetainfoError, StorageError
 from axon.ids import InfoHash
 from axon.peer.announcing import Announcing
 from axon.peer.content import Content
 from axon.peer.exchange import Exchange
-from axon.peer.gossip import pex_address, pex_flags
 from axon.peer.learning import Learning
 from axon.peer.ledger import Ledger
 from axon.peer.peer import Peer
@@ -132,9 +131,17 @@ class Swarm:
         return len(self.peers) < _ENOUGH and not self.done.is_set()
 
     @property
+    def full(self) -> bool:
+        """Has it as many connections as it may?"""
+        most = self.node.config.torrent_max_connections
+        return most is not None and len(self.peers) >= most
+
+    @property
     def wants_peers(self) -> bool:
         """Should more peers be dialled?"""
         if self.paused or not self.ready.is_set():
+            return False
+        if self.full:
             return False
         # A seed dials too, for downloaders may be unreachable; but it leaves room for those who come.
         return len(self.peers) < (_ENOUGH // 2 if self.done.is_set() else 2 * _ENOUGH)
@@ -260,19 +267,6 @@ class Swarm:
                 self._unchoke(peer, now)
         self._rechoke_at = min(self._rechoke_at, now + 1.0)
 
-    def pex_addresses(self, but: Peer) -> dict[PexAddress, PexFlags]:
-        """Whom we are connected to, for telling `but`."""
-        found = dict[PexAddress, PexFlags]()
-        for peer in self.peers:
-            port = peer.link.address[1] if peer.link.outgoing else peer.link.listen_port
-            if peer is but or not port:
-                continue
-            if peer.link.is_local and not but.link.is_local:
-                continue  # nobody else can reach it
-            flags = pex_flags(peer.conn.peer_is_seed, peer.link.outgoing)
-            found[pex_address(peer.link.address[0], port)] = flags
-        return found
-
     def complete(self) -> None:
         """All that is wanted is here."""
         assert self.content is not None
@@ -302,9 +296,11 @@ class Swarm:
             self._sweep_super_seeding(self.super_seeding)
         for peer in list(self.peers):
             self._sweep_peer(peer, now)
-        if now >= self._rechoke_at:
+        candidates = [peer.candidate(now) for peer in self.peers]
+        seeding = content is not None and content.picker.complete
+        if now >= self._rechoke_at or (seeding and self.choker.is_wasteful(candidates, now)):
             self._rechoke_at = now + RECHOKE
-            self._rechoke(now)
+            self._rechoke(candidates, now, seeding=seeding)
 
     def _sweep_super_seeding(self, seeding: SuperSeeding) -> None:
         seeding.sweep(self.peers)
@@ -326,11 +322,10 @@ class Swarm:
         elif now - peer.useless_since > (_LAST_RECEIPTS if peer.gossip.owes_receipts else 0.0):
             peer.link.close(BOTH_SEEDS)
 
-    def _rechoke(self, now: float) -> None:
+    def _rechoke(self, candidates: Sequence[Candidate[Peer]], now: float, *, seeding: bool) -> None:
         if self.paused:
             return
-        seeding = self.content is not None and self.content.picker.complete
-        changes = self.choker.rechoke([peer.candidate(now) for peer in self.peers], now, seeding=seeding)
+        changes = self.choker.rechoke(candidates, now, seeding=seeding)
         for peer in changes.choke:
             peer.conn.choke()
             peer.link.flush()
