@@ -66,12 +66,19 @@ def network(host="127.0.0.1"):
             yield start
 
 
+@pytest.fixture(scope="module")
+def start():
+    """A network that is there already, as the real one is; each test has a torrent of its own."""
+    with network() as where:
+        yield where
+
+
 @pytest.fixture
 def shared(tmp_path):
     """A torrent's folder, its file, and its magnet link without trackers."""
 
     def make(version="v1", private=False):
-        write_files(tmp_path / "seed", {"film.bin": SIZE})
+        write_files(tmp_path / "seed", {"film.bin": SIZE}, seed=str(tmp_path))
         torrent = make_torrent(
             tmp_path / "seed", "film.bin", tmp_path / "film.torrent", version, private=private
         )
@@ -85,10 +92,9 @@ def shared(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["v1", "v2", "hybrid"])
-def test_libtorrent_finds_our_seed(tmp_path, shared, version):
+def test_libtorrent_finds_our_seed(tmp_path, shared, start, version):
     torrent, link = shared(version)
     with (
-        network() as start,
         seed(torrent, tmp_path / "seed", tmp_path / "data", "--dht-bootstrap", start) as ours,
         dht_session(start) as leech,
     ):
@@ -101,9 +107,9 @@ def test_libtorrent_finds_our_seed(tmp_path, shared, version):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["v1", "v2", "hybrid"])
-def test_we_find_libtorrents_seed(tmp_path, shared, version):
+def test_we_find_libtorrents_seed(tmp_path, shared, start, version):
     torrent, link = shared(version)
-    with network() as start, dht_session(start) as uploader:
+    with dht_session(start) as uploader:
         handle = add(uploader, torrent, tmp_path / "seed", seed_mode=True)
         wait_until(lambda: knows_nodes(uploader), what="a node in the table")
         handle.force_dht_announce()
