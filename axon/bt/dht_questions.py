@@ -15,7 +15,7 @@ from axon.bt.dht_lookup import Lookup
 
 __all__ = ["Question", "Questions", "Search"]
 
-_SLOW, _TIMEOUT = 1.0, 6.0  # seconds until another is asked meanwhile; until an answer is given up
+_SLOW, _TIMEOUT = 1.0, 3.0  # seconds until another is asked meanwhile; until an answer is given up
 _MAX_PENDING = 1024
 
 

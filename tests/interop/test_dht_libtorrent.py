@@ -66,13 +66,6 @@ def network(host="127.0.0.1"):
             yield start
 
 
-@pytest.fixture(scope="module")
-def start():
-    """A network that is there already, as the real one is; each test has a torrent of its own."""
-    with network() as where:
-        yield where
-
-
 @pytest.fixture
 def shared(tmp_path):
     """A torrent's folder, its file, and its magnet link without trackers."""
@@ -91,52 +84,25 @@ def shared(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["v1", "v2", "hybrid"])
-def test_libtorrent_finds_our_seed(tmp_path, shared, start, version):
+@pytest.mark.parametrize(
+    ("version", "host"), [("v1", "127.0.0.1"), ("v2", "127.0.0.1"), ("hybrid", "127.0.0.1"), ("v1", "::1")]
+)
+def test_each_finds_the_others_seed_by_a_bare_magnet_link(tmp_path, shared, version, host):
     torrent, link = shared(version)
-    with (
-        seed(torrent, tmp_path / "seed", tmp_path / "data", "--dht-bootstrap", start) as ours,
-        dht_session(start) as leech,
-    ):
-        ours.wait_for("complete")
-        handle = add(leech, link, tmp_path / "down")
-        wait_until(lambda: handle.status().is_seeding, timeout=60, what="the download")
-        assert ours.stop() == 0
-    assert_same(tmp_path / "seed" / "film.bin", tmp_path / "down" / "film.bin")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("version", ["v1", "v2", "hybrid"])
-def test_we_find_libtorrents_seed(tmp_path, shared, start, version):
-    torrent, link = shared(version)
-    with dht_session(start) as uploader:
-        handle = add(uploader, torrent, tmp_path / "seed", seed_mode=True)
-        wait_until(lambda: knows_nodes(uploader), what="a node in the table")
-        handle.force_dht_announce()
-        with download(link, tmp_path / "down", tmp_path / "data", "--dht-bootstrap", start) as ours:
-            assert ours.finish(60) == 0
-    assert_same(tmp_path / "seed" / "film.bin", tmp_path / "down" / "film.bin")
-
-
-@pytest.mark.slow
-def test_by_ipv6_too(tmp_path, shared):
-    torrent, link = shared()
-    with network("::1") as start:
-        six = ("--listen", "[::1]:0", "--dht-bootstrap", start)
-        with (
-            seed(torrent, tmp_path / "seed", tmp_path / "data", *six) as ours,
-            dht_session(start, host="[::1]") as leech,
-        ):
-            ours.wait_for("complete")
-            handle = add(leech, link, tmp_path / "down")
+    shown = f"[{host}]" if ":" in host else host
+    with network(host) as start, dht_session(start, host=shown) as theirs:
+        more = ("--dht-bootstrap", start, "--listen", f"{shown}:0")
+        with seed(torrent, tmp_path / "seed", tmp_path / "data", *more) as ours:
+            handle = add(theirs, link, tmp_path / "there")
             wait_until(lambda: handle.status().is_seeding, timeout=60, what="the download")
-        with dht_session(start, host="[::1]") as uploader:
-            handle = add(uploader, torrent, tmp_path / "seed", seed_mode=True)
-            wait_until(lambda: knows_nodes(uploader), what="a node in the table")
-            handle.force_dht_announce()
-            with download(link, tmp_path / "again", tmp_path / "data2", *six) as ours:
-                assert ours.finish(60) == 0
-    assert_same(tmp_path / "seed" / "film.bin", tmp_path / "again" / "film.bin")
+            assert ours.stop() == 0
+        # Now theirs is the only seed.
+        wait_until(lambda: knows_nodes(theirs), what="a node in the table")
+        handle.force_dht_announce()
+        with download(link, tmp_path / "here", tmp_path / "data2", *more) as ours:
+            assert ours.finish(60) == 0
+    for folder in ("there", "here"):
+        assert_same(tmp_path / "seed" / "film.bin", tmp_path / folder / "film.bin")
 
 
 @pytest.mark.slow
