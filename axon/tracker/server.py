@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -20,7 +19,7 @@ from axon.keys import NodeSecret
 from axon.receiptlog import ReceiptLog
 from axon.tracker.accounts import Accounts
 from axon.tracker.app import App
-from axon.tracker.attest import Attester
+from axon.tracker.attest_process import AttestProcess
 from axon.tracker.config import Config
 from axon.tracker.connection_id import ConnectionIds
 from axon.tracker.http import HttpLoop, bind_http
@@ -28,7 +27,7 @@ from axon.tracker.http_stream import StreamTasks
 from axon.tracker.intake import Intake, RateLimit
 from axon.tracker.ledger import AnnounceQueue
 from axon.tracker.lists import Lists
-from axon.tracker.log import Log
+from axon.tracker.log import Faults, Log
 from axon.tracker.logic import Counters, Policy, Tracker
 from axon.tracker.pools import Pools
 from axon.tracker.requests import response
@@ -66,6 +65,7 @@ class Server:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.log = Log(config.log, config.json)
+        self._faults = Faults(self.log)
         self._clock: Callable[[], float] = time.monotonic
         self._bound = _Bound()
         self._stop = trio.Event()
@@ -81,9 +81,10 @@ class Server:
             self.tracker, trusted=config.proxy, clock=self._clock, connections=lambda: len(self._loop)
         )
         self._worker: Worker | None = None
+        self._attester: AttestProcess | None = None
         self._swarm_file: SwarmFile | None = None
         self._tls = self._make_tls()
-        self._tasks = StreamTasks(self.app, self._clock, config.idle, self.log)
+        self._tasks = StreamTasks(self.app, self._clock, config.idle, self._faults)
         self._nursery: trio.Nursery | None = None
         self._loop = HttpLoop(
             self.app,
@@ -91,6 +92,7 @@ class Server:
             limit=config.connections,
             idle=config.idle,
             detach=self._detach,
+            fault=self._faults,
             engine=self._engine,
         )
 
@@ -121,8 +123,9 @@ class Server:
         finally:
             self._loop.close()
             self._bound.close()
-            if self._worker is not None:
-                await self._worker.aclose()
+            for helper in (self._worker, self._attester):
+                if helper is not None:
+                    await helper.aclose()
             if self.app.intake is not None:
                 self.app.intake.log.close()
 
@@ -170,6 +173,7 @@ class Server:
         accounts = folder / "accounts.sqlite"
         Accounts(accounts).close()  # so that it can be read before the first announce
         self._worker = Worker(accounts, self.config.keep_days)
+        self._attester = AttestProcess(folder, [self.config.pools] if self.config.pools else [])
         self.app.accounts = accounts
         self.app.intake = Intake(
             ReceiptLog(folder / "receipts.sqlite"),
@@ -223,14 +227,14 @@ class Server:
     # Running.
 
     def _start(self, nursery: trio.Nursery) -> None:
-        signed = self._signed
+        signed, faults = self._signed, self._faults
         if self._engine is not None:
             self._engine.warm()
         for sock in self._bound.udp:
             if self._engine is not None:
-                nursery.start_soon(serve_compiled, sock, self._engine, self._clock, signed)
+                nursery.start_soon(serve_compiled, sock, self._engine, self._clock, signed, faults)
             else:
-                nursery.start_soon(serve_plain, sock, self.tracker, self._clock, signed)
+                nursery.start_soon(serve_plain, sock, self.tracker, self._clock, signed, faults)
         if self._tls is not None:
             for sock in self._bound.http:
                 listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
@@ -240,8 +244,8 @@ class Server:
                 self._loop.listen(sock)
             nursery.start_soon(self._loop.run)
         nursery.start_soon(self._sweep)
-        if self.config.data is not None:
-            nursery.start_soon(self._load_bls, self.config.data)
+        if self._attester is not None:
+            nursery.start_soon(self._attest, self._attester)
         if self._swarm_file is not None:
             nursery.start_soon(self._snapshots, self._swarm_file)
         if self._worker is not None:
@@ -303,27 +307,15 @@ class Server:
                 budget -= 20_000
                 await trio.lowlevel.checkpoint()
 
-    async def _load_bls(self, folder: Path) -> None:
-        """The BLS library takes half a second to load: do it beside the serving."""
-
-        def load() -> tuple[Any, bytes]:
-            from axon.bls import BlsSecret
-
-            secret = BlsSecret.load_or_create(folder / "bls.key")
-            return secret, secret.prove_possession()
-
+    async def _attest(self, process: AttestProcess) -> None:
+        """Attest once the BLS library is loaded, in a process beside the serving."""
         try:
-            secret, possession = await trio.to_thread.run_sync(load)
-        except ImportError as error:
+            self.app.keys |= await process.keys()
+        except AxonError as error:
             self.log("warning", "no-attestation", reason=str(error))
             return
-        except AxonError as error:
-            self.log("error", "bls-key", reason=str(error))
-            return
-        intake = self.app.intake
-        if intake is not None:
-            self.app.attester = Attester(secret, lambda: intake.pools)
-        self.app.keys |= {"bls_public": secret.public.hex(), "bls_possession": possession.hex()}
+        self.app.attester = process
+        await process.run()
 
     async def _signals(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
