@@ -32,7 +32,8 @@ MAX_CLAIMS: constant(uint256) = 32
 MAX_WORDS: constant(uint256) = 1024  # of shares; keeps a settlement below 2^24 gas
 SHARES_A_WORD: constant(uint256) = 5
 MAX_MEMBERS: constant(uint256) = 5120  # MAX_WORDS * SHARES_A_WORD
-# Bytes. Public mempools refuse transactions of 128 KiB, of which 5,120 shares and the rest take 34.
+# Bytes, of the 128 KiB that public mempools let a transaction have. Every named set of options for
+# proofs on chain fits, and room that nobody uses costs 24 gas a word.
 MAX_PROOF: constant(uint256) = 114688
 
 SHARE_BITS: constant(uint256) = 48

@@ -104,7 +104,7 @@ def test_bad_keys_are_refused() -> None:
 
 @pytest.mark.parametrize("id", [0, 126, 127, 254, 255, 65_534, 65_535, 2**24 - 2, 2**24 - 1])
 def test_a_key_is_found_wherever_its_id_put_it(id: int) -> None:
-    """The registry computes the address of a key from its nonce, whose RLP is longer from 128, 256, ... on."""
+    """The registry computes the address of a key from its nonce, whose RLP is longer from 128, 256 on."""
     contract = deploy(EmbeddedChain(), artifact("trackers"))
     chain = contract.chain
     assert isinstance(chain, EmbeddedChain)
