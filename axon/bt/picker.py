@@ -7,7 +7,7 @@ receipt one uploader and the disk long runs; slow peers share a piece.
 
 Pure bookkeeping: `wantlist.py` says what is missing, `assembly.py` holds the
 bytes. `pick` hands out runs of blocks, so the cost a block is a tuple and a dict
-entry; sets of pieces are integers (`availability.py`), so no call ever loops over
+entry; sets of pieces are integers (`piece_sets.py`), so no call ever loops over
 all pieces.
 """
 
@@ -105,7 +105,7 @@ class Picker(WantList, Generic[Key]):
         """A peer came; it has nothing yet. Web seeds are peers too."""
         if key in self._peers:
             raise ValueError(f"peer {key!r} joined twice")
-        self._peers[key] = PeerRequests(key)
+        self._peers[key] = PeerRequests(key, self._sets)
 
     def peer_gone(self, key: Key) -> None:
         """A peer left: its pieces no longer count, its requests are free again. Unknown peers are ignored."""
@@ -125,18 +125,20 @@ class Picker(WantList, Generic[Key]):
 
     def peer_has(self, key: Key, index: int) -> bool:
         """One more piece; True if it is one that we miss. IndexError if there is no such piece."""
-        peer, bit = self._peers[key], self._sets.bit(index)
-        if not peer.have & bit:
-            if peer.have | bit == self._sets.all:
+        if not 0 <= index < self._sets.num_pieces:
+            raise IndexError(f"piece {index} of {self._sets.num_pieces}")
+        peer = self._peers[key]
+        if index not in peer.have:
+            if peer.have.count + 1 == self._sets.num_pieces:
                 self._set_have(peer, self._sets.all)  # a seed now
             else:
-                peer.have |= bit
-                self._availability.add(bit)
-        return bool(self._missing & bit)
+                peer.have.add(index)
+                self._availability.add_one(index)
+        return index in self._wants
 
     def interesting(self, key: Key) -> bool:
         """Tell whether a peer has anything that we want."""
-        return bool(self._peers[key].have & self._missing)
+        return bool(self._peers[key].have.pieces & self._missing)
 
     def suggested(self, key: Key, index: int) -> None:
         """A peer would like to be asked for a piece (BEP 6); a hint, tried before rarest first."""
@@ -174,7 +176,7 @@ class Picker(WantList, Generic[Key]):
         peer = self._peers[key]
         if peer.refused and now >= peer.refused_until:
             peer.refused = 0
-        usable = peer.have & self._missing & ~peer.refused
+        usable = peer.have.pieces & self._missing & ~peer.refused
         if allowed is not None:
             usable &= sum(self._sets.bit(index) for index in set(allowed))
         chosen: list[Request] = []
@@ -258,18 +260,18 @@ class Picker(WantList, Generic[Key]):
 
     def _set_have(self, peer: PeerRequests[Key], have: int) -> None:
         self._count_out(peer)
-        peer.have = have
-        if have and have == self._sets.all:
+        peer.have.replace(have)
+        if peer.have.full:
             self._availability.seeds += 1
         else:
             self._availability.add(have)
 
     def _count_out(self, peer: PeerRequests[Key]) -> None:
-        if peer.have and peer.have == self._sets.all:
+        if peer.have.full:
             self._availability.seeds -= 1
         else:
-            self._availability.remove(peer.have)
-        peer.have = 0
+            self._availability.remove(peer.have.pieces)
+        peer.have.replace(0)
 
     def _next_piece(self, peer: PeerRequests[Key], usable: int, depth: int) -> OpenPiece[Key] | None:
         """The piece to take free blocks of: its own, one begun, a new one, or another's, in this order."""
