@@ -13,6 +13,7 @@ a file at all every pool is kept, unchecked: for a tracker that only collects.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -113,6 +114,14 @@ class Pools:
             raise ConfigError(f"pools {path}: {error!r}") from error
         return cls({(p.chain_id, p.address, p.info_hash): p for p in pools})
 
+    def beside(self, others: "Pools") -> "Pools":
+        """Return these pools and others; of a pool that is in both, the others'."""
+        return Pools({**(self.known or {}), **(others.known or {})})
+
+
+# A file is read again when somebody joined: then nobody else's signature has to be checked once more.
+_bound = lru_cache(1 << 17)(check_binding)
+
 
 def _pool(row: dict[str, Any], check: bool) -> Pool:
     chain_id, address = int(row["chain_id"]), parse_account(row["pool"])
@@ -123,7 +132,7 @@ def _pool(row: dict[str, Any], check: bool) -> Pool:
             for m in row["members"]
         ]
         members = frozenset(
-            key for key, binding, account in bound if check_binding(key, binding, chain_id, address, account)
+            key for key, binding, account in bound if _bound(key, binding, chain_id, address, account)
         )
     return Pool(
         chain_id,

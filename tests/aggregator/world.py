@@ -123,6 +123,8 @@ class LocalTracker(TrackerClient):
 class World:
     """One pool whose first epoch is over; `members` have joined it, in this order."""
 
+    torrent = TORRENT
+
     def __init__(
         self,
         home: Path,
@@ -142,7 +144,7 @@ class World:
                 )
         self.tokens = list(tokens)
         terms = Terms(
-            info_hash=TORRENT,
+            info_hash=self.torrent,
             start=self.chain.now(),
             epoch_length=epoch_length,
             epochs=4,
@@ -163,7 +165,7 @@ class World:
             self.pool.approve_and_stake(token, STAKE)
         for k, member in enumerate(members):
             self.join(k, member)
-        self.scope = Scope(self.chain.chain_id, self.pool.address, TORRENT, Epoch(0))
+        self.scope = Scope(self.chain.chain_id, self.pool.address, self.torrent, Epoch(0))
         self.trackers = [LocalTracker(k, home / f"tracker-{k}", secret) for k, secret in enumerate(secrets)]
         self.events: list[tuple[str, dict[str, object]]] = []
 
