@@ -86,6 +86,7 @@ class Node:
         self._secret: NodeSecret | None = None
         self.epochs: Epochs | None = None
         self._promises: Promises | None = None
+        self._turning = trio.Lock()  # one epoch after the other, however long the disk takes
         if not config.no_receipts:
             self._secret = NodeSecret.load_or_create(config.key_path)
             self._log = ReceiptLog(config.data / "receipts.sqlite", durable=True)
@@ -277,13 +278,10 @@ class Node:
     async def _turn(self) -> None:
         """An epoch begins: the receipts of the last one are signed and sent, no connection ends."""
         assert self.epochs is not None
-        async with trio.open_nursery() as nursery:
+        async with self._turning, trio.open_nursery() as nursery:
             for swarm in self.swarms:
                 book = swarm.ledger
-                if book is None:
-                    continue
-                scope = self.epochs.scope(book.scope.info_hash)
-                if scope != book.scope:
+                if book is not None and (scope := self.epochs.scope(book.scope.info_hash)) != book.scope:
                     nursery.start_soon(book.rescope, scope)
 
     def submitter(self, swarm: Swarm) -> Submitter | None:
