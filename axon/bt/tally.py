@@ -17,7 +17,7 @@ from axon.receipts import BLOCK_SIZE, AckedBlocks, Equivocation, LedgerId, Piece
 __all__ = ["MAX_ACK_BYTES", "START_CREDIT", "Given", "SentBlocks", "Taken"]
 
 START_CREDIT = 64  # blocks; what a stranger gets (1 MiB)
-_EARLY_CREDIT = 256  # blocks (4 MiB); as far as credit doubles, each time that it was paid
+_EARLY_CREDIT = 1024  # blocks (16 MiB); as far as credit doubles, each time that it was paid
 _MAX_CREDIT = 4096  # blocks (64 MiB)
 _TRUST = 10  # past the doubling, one block of credit for every so many acknowledged: 10 %
 _SLACK = 50  # and one more for every so many, for blocks that can never be acknowledged: 2 %

@@ -17,7 +17,7 @@ from axon.receipts import PieceAck, Receipt, Reject
 
 __all__ = ["Giving"]
 
-_DELAY = 0.5  # seconds that a verified piece waits for others to share its receipt, at most
+_DELAY = 1.0  # seconds that a verified piece waits for others to share its receipt, at most
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class Giving:
         return float("inf") if oldest is None else oldest.pending_since + _DELAY
 
     def collect(self, force: bool) -> _Job | None:
-        """Sign what is due, and whatever may as well share the trip; with `force`, everything."""
+        """Sign what is due; with `force`, everything."""
         job = _Job()
         for link, held in list(self._resend.items()):
             if link.given is None and not link.closed:
@@ -104,15 +104,13 @@ class Giving:
             if link.given is not None and link.given.usable and link.given.blocks != held:
                 job.resend.append(_Resend(link, link.given, held))
         now = self._clock()
-        if force or any(_is_due(link, now, _enough(link)) for link in self._pending):
-            stamp = int(self._wall())
-            for link in list(self._pending):
-                if force or _is_due(link, now, _enough(link) // 2):
-                    self._sign(job, link, stamp)
+        for link in list(self._pending):
+            if force or _is_due(link, now):
+                self._sign(job, link)
         return job if job.signed or job.resend else None
 
-    def _sign(self, job: _Job, link: Link, stamp: int) -> None:
-        given = link.given
+    def _sign(self, job: _Job, link: Link) -> None:
+        given, stamp = link.given, int(self._wall())
         # Before its first credit, an uploader may not know our key: if the connection ends
         # then, it cannot tell to whom it sent the blocks, and would refuse the receipt.
         known = given is not None and link.channel.limit > 0
@@ -164,8 +162,8 @@ class Giving:
         link.flush()
 
 
-def _is_due(link: Link, now: float, enough: int) -> bool:
-    return link.closed or link.pending_blocks >= enough or now - link.pending_since >= _DELAY
+def _is_due(link: Link, now: float) -> bool:
+    return link.closed or link.pending_blocks >= _enough(link) or now - link.pending_since >= _DELAY
 
 
 def _enough(link: Link) -> int:

@@ -2,8 +2,8 @@
 
 The shell around `axon.bt.receipt_ext` and `axon.bt.tally`. Judging and signing
 happen in the event loop, at once; a thread stores, in three lanes (`lane.py`)
-that do not wait for one another's decisions: who we meet is looked up here, what
-we sign is `giving.py`'s, what we are given `taking.py`'s. A receipt is sent only
+that do not wait for one another's decisions: who we meet is `tallies.py`'s, what we
+sign `giving.py`'s, what we are given `taking.py`'s. A receipt is sent only
 after it is in the log, and credit grows only after the receipt for it is.
 So after kill -9 the log is never behind what the other side has seen, and no
 sequence number is ever signed twice with different contents.
@@ -12,7 +12,6 @@ sequence number is ever signed twice with different contents.
 import os
 import time
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Any
 
 import trio
@@ -29,31 +28,21 @@ from axon.bt.receipt_ext import (
     Rejected,
     State,
 )
-from axon.bt.tally import Given, SentBlocks, Taken
 from axon.errors import StorageError
-from axon.ids import NodeKey
 from axon.keys import NodeSecret
 from axon.peer.disk import DiskThreads
 from axon.peer.giving import Giving
 from axon.peer.lane import Lane
 from axon.peer.receiptlink import Link
 from axon.peer.taking import Taking
+from axon.peer.tallies import Meeting, Tallies
 from axon.receiptlog import ReceiptLog
-from axon.receipts import BLOCK_SIZE, LedgerId, Reject, Scope
+from axon.receipts import BLOCK_SIZE, Reject, Scope
 
 __all__ = ["Ledger", "Link"]
 
 _PAUSE = 0.02  # seconds between two looks at what is due while something else is under way
 _PASSING = (Reject.RATE, Reject.SEQUENCE)  # rejects that do not end a ledger
-
-
-class _Meeting:
-    """Peers that proved their keys, and what the log says of them."""
-
-    def __init__(self, links: list[Link], unknown: set[LedgerId]) -> None:
-        self.links, self.unknown = links, unknown
-        self.givens: dict[LedgerId, Given] = {}
-        self.takens: dict[LedgerId, Taken] = {}
 
 
 class Ledger:
@@ -91,21 +80,19 @@ class Ledger:
         self.scope = scope
         self.trouble: str | None = None  # what the disk says, while it refuses
         self._log, self._secret = log, secret
-        self._num_pieces, self._piece_blocks = num_pieces, piece_blocks
         self._clock, self._random = clock, random
         self._threads = threads
         self._links: set[Link] = set()
-        self._given: dict[LedgerId, Given] = {}
-        self._taken: dict[LedgerId, Taken] = {}
-        self._sent: dict[NodeKey, SentBlocks] = {}
-        self._met: list[Link] = []  # proved their keys; to be looked up
+        self._tallies = Tallies(log, secret, num_pieces, piece_blocks)
         self._wake = trio.Event()  # for `run`
         self._idle = False  # `run` waits for that alone
         self._ended_one = trio.Event()  # for `finish`
         self._bug: BaseException | None = None
         self._giving = Giving(log, secret, clock, wall)
-        self._taking = Taking(log, self._taken.get)
-        self._meet = Lane(self._collect, self._work, self._act, clock=clock, ended=self._ended)
+        self._taking = Taking(log, self._tallies.taken.get)
+        self._meet = Lane(
+            self._tallies.collect, self._tallies.work, self._met, clock=clock, ended=self._ended
+        )
         self._give = Lane(
             self._giving.collect, self._giving.work, self._giving.act, clock=clock, ended=self._ended
         )
@@ -118,12 +105,12 @@ class Ledger:
     @property
     def given_blocks(self) -> int:
         """Blocks that we acknowledged, in the ledgers used since the start."""
-        return sum(given.blocks for given in self._given.values())
+        return sum(given.blocks for given in self._tallies.given.values())
 
     @property
     def taken_blocks(self) -> int:
         """Blocks that others acknowledged to us, on disk."""
-        return sum(taken.counted for taken in self._taken.values())
+        return sum(taken.counted for taken in self._tallies.taken.values())
 
     def link(
         self,
@@ -188,11 +175,8 @@ class Ledger:
                     self._taking.feed(other)
         if link.pending:
             self._kick(self._give)
-        elif link.channel.peer is not None and self._is_stranger(link):
-            ledgers = link.channel.given_ledger, link.channel.taken_ledger
-            self._given.pop(ledgers[0], None)
-            self._taken.pop(ledgers[1], None)
-            self._sent.pop(link.channel.peer, None)
+        elif all(other.channel.peer != link.channel.peer for other in self._links):
+            self._tallies.forget_stranger(link)
 
     # Time, and the end.
 
@@ -252,7 +236,7 @@ class Ledger:
             link.flush()
 
     @property
-    def _lanes(self) -> tuple[Lane[_Meeting], Lane[Any], Lane[Any]]:
+    def _lanes(self) -> tuple[Lane[Meeting], Lane[Any], Lane[Any]]:
         return self._meet, self._take, self._give
 
     def _kick(self, lane: Lane[Any]) -> None:
@@ -282,7 +266,7 @@ class Ledger:
                 if self._giving.credited(link, held, resend=resend):
                     self._kick(self._give)
             case Opened():
-                self._met.append(link)
+                self._tallies.met.append(link)
                 self._kick(self._meet)
             case Rejected(code, _) if code not in _PASSING:
                 if link.given is not None:
@@ -296,63 +280,13 @@ class Ledger:
                 if last is not None and last.sequence == audit.sequence:
                     link.audited[audit.ack.piece] = audit.holds(last)
 
-    def _is_stranger(self, link: Link) -> bool:
-        """Tell whether nothing was exchanged with a peer, nor is about to be: no use remembering it."""
-        if (
-            link.given is None
-            or link.taken is None
-            or any(other.channel.peer == link.channel.peer for other in self._links)
-        ):
-            return False
-        return not (link.given.blocks or link.taken.blocks or link.taken.sent.owed)
-
-    def _collect(self, force: bool) -> _Meeting | None:
-        if not self._met:
-            return None
-        links, self._met = self._met, []
-        ledgers = {
-            ledger for link in links for ledger in (link.channel.given_ledger, link.channel.taken_ledger)
-        }
-        return _Meeting(links, {ledger for ledger in ledgers if ledger not in self._given | self._taken})
-
-    def _work(self, meeting: _Meeting) -> None:
-        """In the thread: read peers' tallies from the log."""
-        for ledger in meeting.unknown:
-            last, acks = self._log.last(ledger), self._log.acks(ledger)
-            if ledger.downloader == self._secret.public:
-                meeting.givens[ledger] = Given(ledger, last, acks)
-                continue
-            key = ledger.scope.pool + ledger.scope.info_hash + ledger.downloader + ledger.uploader
-            name = f"met/{ledger.scope.chain_id}/{ledger.scope.epoch}/{sha256(key).hexdigest()}"
-            resumed = self._log.fact(name) is not None
-            if not resumed:
-                self._log.set_fact(name, b"")
-            meeting.takens[ledger] = Taken(
-                ledger, SentBlocks(), self._num_pieces, self._piece_blocks, last, acks, resumed=resumed
-            )
-
-    def _act(self, meeting: _Meeting) -> None:
-        self._given.update(meeting.givens)
-        self._taken.update(meeting.takens)
+    def _met(self, meeting: Meeting) -> None:
+        """Peers' tallies are here: tell each what we hold of its receipts, and go on with ours."""
+        self._tallies.act(meeting)
         for link in meeting.links:
-            self._open(link)
-
-    def _open(self, link: Link) -> None:
-        channel = link.channel
-        if channel.peer is None or channel.state is not State.OPEN or channel.scope != self.scope:
-            return  # the epoch changed meanwhile
-        given, taken = self._given.get(channel.given_ledger), self._taken.get(channel.taken_ledger)
-        if given is None or taken is None:
-            self._met.append(link)  # another connection of the peer's took them along when it closed
-            return
-        link.given, link.taken = given, taken
-        given.stopped = None  # try again: it may know more than on the last connection
-        shared = self._sent.setdefault(channel.peer, channel.sent)
-        if shared is not channel.sent:
-            shared.merge(channel.sent)
-            channel.sent = shared
-        taken.sent = shared
-        shared.forgive(self._clock())
-        self._taking.tell(link, resend=True)
-        if self._giving.opened(link):
-            self._kick(self._give)
+            if link.channel.state is not State.OPEN or link.channel.scope != self.scope:
+                continue  # the epoch changed meanwhile
+            if self._tallies.open(link, self._clock()):
+                self._taking.tell(link, resend=True)
+                if self._giving.opened(link):
+                    self._kick(self._give)

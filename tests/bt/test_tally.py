@@ -133,23 +133,39 @@ def test_gap_is_told_from_a_lie() -> None:
 
 def test_uploader_that_was_killed_believes_one_credit_and_no_more() -> None:
     given, taken = sides(resumed=True)
-    pieces = dict.fromkeys(range(33), ALL)
-    assert refusal(taken, *sign(given, pieces)) == Reject.COUNT  # 264 blocks, 256 are believed
+    pieces = dict.fromkeys(range(129), ALL)
+    assert refusal(taken, *sign(given, pieces)) == Reject.COUNT  # 1032 blocks, 1024 are believed
     given, _ = sides()
     assert taken.judge(*sign(given, {0: ALL}))
 
 
-def test_credit_starts_small_doubles_when_paid_and_grows_by_two_percent() -> None:
-    given, taken = sides()
+def test_credit_starts_small_doubles_when_paid_and_grows_with_what_was_paid() -> None:
+    _, taken = sides()
     assert taken.limit == START_CREDIT == 64
-    limits = []
-    for index in range(200):
-        exchange(given, taken, index)
+    limits = [64]
+    for index in range(9000):
+        taken.commit([PieceAck(PieceIndex(index), ALL)])
         limits.append(taken.limit)
-    assert limits[6] == 64 + 1
-    assert limits[7] == 128 + 1
-    assert limits[23] == 256 + 3
-    assert limits[199] == 256 + 200 * BLOCKS // 50
+    paid = {blocks: limits[blocks // BLOCKS] - blocks // 50 for blocks in range(0, 72_000, BLOCKS)}
+    assert [paid[blocks] for blocks in (56, 64, 184, 192, 440, 448, 952, 960)] == [
+        *(64, 128, 128, 256, 256, 512, 512, 1024)
+    ]
+    assert paid[10_240] == 1024
+    assert paid[20_000] == 2000
+    assert paid[40_960] == paid[71_992] == 4096  # 64 MiB
+
+
+@given(st.lists(st.integers(1, BLOCKS), min_size=1, max_size=400), st.booleans())
+def test_credit_is_bounded_by_what_was_paid(paid: list[int], resumed: bool) -> None:
+    """At first by as much as was paid, later by an eighth; so whoever runs away with it has paid for it."""
+    _, taken = sides(resumed=resumed)
+    total, before = 0, taken.limit
+    for index, blocks in enumerate(paid):
+        taken.commit([PieceAck.of(index, range(blocks))])
+        total += blocks
+        assert before <= taken.limit
+        assert taken.limit <= max(START_CREDIT, min(START_CREDIT + total, 1024), total // 10) + total // 50
+        before = taken.limit
 
 
 def test_credit_is_never_less_than_two_pieces() -> None:

@@ -178,7 +178,7 @@ def test_slow_pieces_get_a_receipt_each_and_fast_ones_share(nodes: tuple[Node, N
     for index in range(3):
         transfer(a, b, index)
         assert not b.ledger.step_now()
-        b.now += 0.6
+        b.now += 1.1
         assert b.ledger.step_now()
     assert len(b.receipts(Role.GIVEN)) == 3
     for index in range(3, 20):
@@ -355,6 +355,95 @@ async def test_task_signs_and_stops_cleanly(tmp_path: Path) -> None:
                 await trio.sleep(0.001)
         nursery.cancel_scope.cancel()
     assert len(logs[1].read(role=Role.GIVEN)) < PIECES
+
+
+def test_more_receipts_than_wait_at_once_are_sent_again(nodes: tuple[Node, Node]) -> None:
+    """Each is judged as it arrives, so a long log does not look like a flood."""
+    a, b = nodes
+    a.pieces = b.pieces = 100
+    for node in nodes:
+        node.start(SCOPE)
+        node.connect()
+    settle(a, b)
+    for index in range(100):
+        while not a.ledger.may_upload(a.on):
+            a.now += 15.0  # it is forgiven block by block
+        transfer(a, b, index)
+        b.ledger.step_now(force=True)
+    b.out.clear()  # all lost
+    b.connect()
+    a.ledger.close_link(a.on)
+    a.link = a.ledger.link(a.out.append, resume=a.resume, hang_up=a.hung_up.append)
+    settle(a, b)
+    assert len(a.receipts(Role.RECEIVED)) == 100
+    assert a.ledger.taken_blocks == 100 * BLOCKS
+
+
+def test_what_arrives_while_the_disk_works_is_stored_together(nodes: tuple[Node, Node]) -> None:
+    a, b = nodes
+    for index in range(3):
+        transfer(a, b, index)
+        b.ledger.step_now(force=True)
+    for payload in b.out:
+        a.ledger.receive(a.on, payload)
+    assert a.ledger.taken_blocks == 0  # judged, not on disk
+    assert a.ledger.step_now()
+    assert not a.ledger.step_now()
+    assert a.ledger.taken_blocks == 3 * BLOCKS
+
+
+def test_uploader_that_forgot_a_stranger_looks_it_up_again(nodes: tuple[Node, Node]) -> None:
+    """One connection of a peer's ends, and with it its empty tallies, while another is being opened."""
+    a, b = nodes
+    second = b.ledger.link(b.out.append)
+    other = a.ledger.link(a.out.append)
+    for _ in range(4):
+        for payload in [a.out.pop(0) for _ in range(len(a.out))]:
+            b.ledger.receive(second, payload)
+        for payload in [b.out.pop(0) for _ in range(len(b.out))]:
+            a.ledger.receive(other, payload)
+    a.ledger._tallies.given.clear()
+    a.ledger._tallies.taken.clear()
+    a.ledger._meet.step_now(force=True)
+    assert other.given is None or other.taken is not None
+    while a.ledger.step_now():
+        pass
+    assert other.taken is not None
+    assert a.ledger._tallies.taken[other.channel.taken_ledger] is other.taken
+
+
+@pytest.mark.parametrize("error", [StorageError("no space"), ZeroDivisionError("a bug")])
+async def test_task_waits_for_the_disk_and_ends_with_a_bug(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = ReceiptLog(tmp_path / "a", durable=False)
+    ledger = Ledger(log, SECRETS[0], SCOPE, num_pieces=PIECES, piece_blocks=lambda index: BLOCKS)
+    peer = Ledger(log, SECRETS[1], SCOPE, num_pieces=PIECES, piece_blocks=lambda index: BLOCKS)
+    out: list[bytes] = []
+    link = ledger.link(out.append)
+    back = peer.link(lambda payload: ledger.receive(link, payload))
+    for payload in out:  # two hellos crossed, and the keys were proved: now it asks its log
+        peer.receive(back, payload)
+
+    def refuse(ledger: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch, trio.fail_after(10):
+        patch.setattr(log, "last", refuse)
+        patch.setattr("axon.peer.lane._RETRY", 0.05)
+        if not isinstance(error, StorageError):
+            with pytest.raises(ZeroDivisionError):
+                await ledger.run()
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ledger.run)
+            while ledger.trouble is None:
+                await trio.sleep(0.001)
+            assert "no space" in ledger.trouble
+            patch.undo()
+            await ledger.finish()
+            assert link.taken is not None and ledger.trouble is None
+            nursery.cancel_scope.cancel()
 
 
 class Lossy(RuleBasedStateMachine):
