@@ -10,6 +10,7 @@ __all__ = ["MAX_REPLY", "UNPROVEN", "Limits"]
 UNPROVEN = 4  # times the question's size; eight IPv4 nodes and a token are 3.2 times
 MAX_REPLY = 1200  # bytes; fits any path's MTU
 _RATE, _BURST = 5.0, 30.0  # queries of a host: a second, at once
+_PROVEN_COST = 0.1  # of such a query
 _BYTES = 100_000.0  # bytes of answers a second, all hosts together
 _MAX_HOSTS = 4096
 
@@ -38,15 +39,19 @@ class Limits:
     def __len__(self) -> int:
         return len(self._hosts)
 
-    def admits(self, host: bytes, now: float) -> bool:
-        """Count a query; False if it is one too many. An IPv6 host is its /64."""
+    def admits(self, host: bytes, now: float, *, proven: bool = False) -> bool:
+        """Count a query; False if it is one too many. An IPv6 host is its /64.
+
+        A proven one, which answered us itself at this address, may ask ten times as much.
+        """
+        cost = _PROVEN_COST if proven else 1.0
         key = host if len(host) == 4 else host[:8]
         credit, since = self._hosts.pop(key, (self._burst, now))
         credit = min(self._burst, credit + (now - since) * self._rate)
         if len(self._hosts) >= _MAX_HOSTS:
             del self._hosts[next(iter(self._hosts))]
-        admitted = credit >= 1.0
-        self._hosts[key] = (credit - 1.0 if admitted else credit, now)
+        admitted = credit >= cost
+        self._hosts[key] = (credit - cost if admitted else credit, now)
         return admitted
 
     def spend(self, size: int, now: float) -> bool:

@@ -187,9 +187,10 @@ class DhtNode:
             host = _pack_host(address[0], self.family)
         except OSError:
             return  # a link-local address with its interface: no node of a global network
-        stranger = not self._questions.awaits(address)
-        if stranger and (self.read_only or not self.answers.limits.admits(host, now)):
-            return
+        if not self._questions.awaits(address):
+            proven = self.table.get(address) is not None
+            if self.read_only or not self.answers.limits.admits(host, now, proven=proven):
+                return
         try:
             message = parse_krpc(data)
         except BadQuery as error:

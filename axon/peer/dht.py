@@ -145,7 +145,7 @@ class Dht:
         if handshake is None or Reserved.DHT not in handshake.reserved or not self.serves(peer.swarm):
             return
         port = self.ports.get(_family(peer.link.address[0]))
-        if port is not None:
+        if port is not None and not self._node.config.dht_read_only:
             peer.conn.port(port)
 
     def heard(self, peer: "Peer", port: int) -> None:

@@ -100,6 +100,11 @@ def test_a_host_gets_its_burst_and_then_its_rate():
     assert sum(limits.admits(b"\1\2\3\4", 6.0) for _ in range(50)) == 2
 
 
+def test_a_host_that_is_proved_may_ask_ten_times_as_much():
+    limits = Limits(0.0, rate=2.0, burst=10.0)
+    assert sum(limits.admits(b"\1\2\3\4", 0.0, proven=True) for _ in range(500)) in (99, 100)
+
+
 def test_addresses_of_one_64_are_one_host():
     limits = Limits(0.0, rate=2.0, burst=10.0)
     assert sum(limits.admits(b"\x20" * 8 + k.to_bytes(8, "big"), 0.0) for k in range(50)) == 10

@@ -79,6 +79,7 @@ async def test_peers_tell_each_other_their_nodes_ports(tmp_path, film):
     path, torrent = film
     async with running(tmp_path / "b") as seed, running(tmp_path / "c") as leech:
         seed.add(torrent, path.parent)
+        await seed.wait_for("complete")
         leech.add(torrent, tmp_path / "down", seed)
         await until(lambda: len(seed.node.dht.nodes[4].table) and len(leech.node.dht.nodes[4].table))
 
@@ -90,6 +91,7 @@ async def test_a_private_torrent_is_neither_searched_nor_announced(tmp_path):
     async with running(tmp_path / "a") as router, running(tmp_path / "b", **start_at(router)) as seed:
         private = seed.add(torrent, path.parent)
         seed.add(other, path.parent)
+        await until(lambda: all(swarm.ready.is_set() for swarm in seed.node.swarms))
         store = router.node.dht.nodes[4].answers.store
         await until(lambda: store.num_torrents)
         assert list(store._torrents) == [hashlib.sha1(other.read_bytes()[7:-1]).digest()]
@@ -118,6 +120,7 @@ async def test_a_link_that_proves_private_is_searched_no_more(tmp_path):
     torrent = make_torrent(path, tmp_path / "private.torrent", private=1)
     async with running(tmp_path / "a") as router, running(tmp_path / "b", **start_at(router)) as seed:
         seed.add(torrent, path.parent)
+        await seed.wait_for("complete")
         async with running(tmp_path / "c", **start_at(router)) as leech:
             swarm = leech.add(magnet(torrent), tmp_path / "down")
             await until(lambda: leech.node.dht._rounds)  # nobody can know yet
