@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["EXTENSIONS", "REQQ", "Gossip"]
 
 EXTENSIONS = {UT_METADATA: 1, UT_PEX: 2, UPLOAD_ONLY: 3, LT_DONTHAVE: 4, EXTENSION: 5}
+_LAST_RECEIPTS, _OLD_RECEIPTS = 5.0, 2.0  # seconds, see `patience`
 _STARVED = 5.0  # seconds without credit before a peer is choked for it
 REQQ = 1000  # requests that we queue for a peer
 
@@ -127,12 +128,14 @@ class Gossip:
         return link is not None and bool(link.pending) and link.channel.state is not ReceiptState.PLAIN
 
     @property
-    def owes_receipts(self) -> bool:
-        """Are receipts under way, either way?"""
-        link = self.receipts
-        return link is not None and (
-            bool(link.pending) or (link.taken is not None and link.taken.sent.owed > 0)
-        )
+    def patience(self) -> float:
+        """Seconds that two seeds stay connected: for receipts under way, or to learn of any from before."""
+        link, conn = self.receipts, self._conn
+        if link is None:
+            coming = self._swarm.ledger is not None and conn.extended_protocol and not conn.peer_extensions
+            return _OLD_RECEIPTS if coming else 0.0
+        owing = bool(link.pending) or (link.taken is not None and link.taken.sent.owed > 0)
+        return _LAST_RECEIPTS if owing else _OLD_RECEIPTS
 
     def credit(self, most: int) -> int:
         """How many blocks, at most `most`, the peer may get before it signs again."""

@@ -40,7 +40,6 @@ BOTH_SEEDS = "both are seeds"  # why a link is closed that is of no more use
 
 _ENOUGH = 40  # peers; with fewer the trackers are asked more often, and peers are dialled
 _SYNC = 5.0  # seconds between two writes of the resume data
-_LAST_RECEIPTS = 5.0  # seconds that two seeds stay connected for the receipts still under way
 
 
 class Swarm:
@@ -319,7 +318,7 @@ class Swarm:
         peer.link.guard(lambda: peer.sweep(now))
         if not (self.content is not None and self.content.picker.is_seed and peer.conn.peer_is_seed):
             peer.useless_since = now
-        elif now - peer.useless_since > (_LAST_RECEIPTS if peer.gossip.owes_receipts else 0.0):
+        elif now - peer.useless_since > peer.gossip.patience:
             peer.link.close(BOTH_SEEDS)
 
     def _rechoke(self, candidates: Sequence[Candidate[Peer]], now: float, *, seeding: bool) -> None:

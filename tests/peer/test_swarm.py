@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import socket
+import sqlite3
 
 import pytest
 import trio
@@ -338,3 +339,25 @@ async def test_a_torrent_has_at_most_so_many_connections(torrent, tmp_path):
             two.add(torrent, tmp_path / "two", seed)
             assert "enough connections" in str((await seed.wait_for("disconnected"))["why"])
             assert len(swarm.peers) == 1 and not swarm.wants_peers
+
+
+async def test_two_seeds_still_deliver_the_receipts_of_a_run_that_was_cut_off(torrent, tmp_path):
+    """The uploader was killed before the last receipts reached its log; both are complete when they meet."""
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        leech.add(torrent, tmp_path / "out", seed)
+        await leech.wait_for("complete")
+    book = sqlite3.connect(tmp_path / "a" / "receipts.sqlite")
+    book.execute("DELETE FROM receipts")
+    book.commit()
+    book.close()
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        swarm = seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("complete")
+        leech.add(torrent, tmp_path / "out", seed)
+        with trio.fail_after(10):
+            while swarm.ledger is None or swarm.ledger.taken_blocks < 62:
+                await trio.sleep(0.01)
+            while swarm.peers:  # and then there is nothing to stay for
+                await trio.sleep(0.05)
