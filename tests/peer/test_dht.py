@@ -68,7 +68,7 @@ async def test_a_torrents_nodes_are_a_beginning(tmp_path, film):
     async with running(tmp_path / "a") as router:
         where = [b"127.0.0.1", router.node.dht.ports[4]]
         info = torrent.read_bytes()[len(b"d4:info") : -1]
-        torrent.write_bytes(encode({b"info": Raw(info), b"nodes": [where, [b"no such name.invalid", 5]]}))
+        torrent.write_bytes(encode({b"info": Raw(info), b"nodes": [where, [b"no..name", 5]]}))
         async with running(tmp_path / "b") as seed, running(tmp_path / "c") as leech:
             seed.add(torrent, path.parent)
             leech.add(torrent, tmp_path / "down")
