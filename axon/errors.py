@@ -83,6 +83,10 @@ class ChainError(AxonError):
     """A transaction or call failed; the message carries the revert reason."""
 
 
+class ChainUnreachable(ChainError):
+    """The node did not answer, or answered with something else than JSON-RPC; try again later."""
+
+
 class ProverError(AxonError):
     """No proof: the witness breaks a constraint, or more memory is needed than allowed."""
 

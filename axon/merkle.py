@@ -10,6 +10,7 @@ Transparency): appending costs one hash on average, the root a few more.
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 from Crypto.Hash import keccak
 
@@ -85,6 +86,18 @@ def root_from_path(data: bytes, index: int, path: Sequence[bytes]) -> bytes | No
     return digest
 
 
+class Growth(NamedTuple):
+    """What appending leaves to a `HistoryTree` would make of it."""
+
+    leaves: list[bytes]  # digests of all new leaves
+    peaks: list[bytes]
+
+    @property
+    def root(self) -> bytes:
+        """The 32-byte tree head, were they appended."""
+        return _fold(self.peaks)
+
+
 class HistoryTree:
     """Append-only SHA-256 tree (RFC 9162 §2.1.1): the root commits to every leaf and to their order."""
 
@@ -99,29 +112,29 @@ class HistoryTree:
 
     def append(self, data: bytes) -> None:
         """Add a leaf; `data` is hashed behind 0x00."""
-        digest = sha256(b"\x00" + data).digest()
-        position = len(self._leaves)
-        self._leaves.append(digest)
-        while position & 1:
-            digest = sha256(b"\x01" + self._peaks.pop() + digest).digest()
-            position >>= 1
-        self._peaks.append(digest)
+        self.adopt(self.grow((data,)))
 
-    def root(self) -> bytes:
-        """Return the 32-byte tree head; of no leaves, the hash of nothing."""
-        return _fold(self._peaks)
-
-    def root_after(self, leaves: Iterable[bytes]) -> bytes:
-        """Return the head that the tree would have with these leaves' data appended."""
-        peaks, position = self._peaks.copy(), len(self._leaves)
+    def grow(self, leaves: Iterable[bytes]) -> Growth:
+        """Hash these leaves' data as if they were appended; nothing changes until `adopt`."""
+        digests, peaks, position = list[bytes](), self._peaks.copy(), len(self._leaves)
         for data in leaves:
             digest, carry = sha256(b"\x00" + data).digest(), position
+            digests.append(digest)
             while carry & 1:
                 digest = sha256(b"\x01" + peaks.pop() + digest).digest()
                 carry >>= 1
             peaks.append(digest)
             position += 1
-        return _fold(peaks)
+        return Growth(digests, peaks)
+
+    def adopt(self, growth: Growth) -> None:
+        """Append what the last `grow` hashed."""
+        self._leaves += growth.leaves
+        self._peaks = growth.peaks
+
+    def root(self) -> bytes:
+        """Return the 32-byte tree head; of no leaves, the hash of nothing."""
+        return _fold(self._peaks)
 
     def path(self, index: int) -> list[bytes]:
         """Return the inclusion path of leaf `index` (RFC 9162 §2.1.3.1), from the leaf upward.

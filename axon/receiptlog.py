@@ -1,7 +1,7 @@
 """The receipt log: every receipt is here, on disk, before it counts.
 
-One SQLite file in WAL mode with full syncs: what `append` has returned for
-survives kill -9 and power loss. The log never holds a receipt whose signature
+One SQLite file in WAL mode: what `append` has returned for survives kill -9
+and, unless the caller gave that up, power loss. The log never holds a receipt whose signature
 does not verify; receipts in conflict are kept as evidence beside it.
 All calls block on the disk: run them outside the event loop, a batch a call.
 """
@@ -18,11 +18,11 @@ from axon.errors import StorageError
 from axon.ids import Account, Epoch, NodeKey
 from axon.receipts import Equivocation, LedgerId, PieceAck, Receipt, conflict
 
-__all__ = ["Entry", "Outcome", "ReceiptLog", "Role"]
+__all__ = ["KEPT", "Entry", "Outcome", "ReceiptLog", "Role"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS receipts (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  id INTEGER PRIMARY KEY,
   role INTEGER NOT NULL,
   chain_id BLOB NOT NULL, pool BLOB NOT NULL, info_hash BLOB NOT NULL, epoch INTEGER NOT NULL,
   downloader BLOB NOT NULL, uploader BLOB NOT NULL,
@@ -40,6 +40,20 @@ CREATE TABLE IF NOT EXISTS sealed (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 """
+# The usual case in one statement: the epoch is open, and this follows on the ledger's last receipt.
+_FOLLOW = """
+INSERT INTO receipts
+  (role, chain_id, pool, info_hash, epoch, downloader, uploader, sequence, blocks, receipt, acks)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+WHERE NOT EXISTS (SELECT 1 FROM sealed WHERE chain_id = ?2 AND pool = ?3 AND epoch = ?5) AND NOT EXISTS (
+  SELECT 1 FROM (
+    SELECT sequence, blocks FROM receipts
+    WHERE chain_id = ?2 AND pool = ?3 AND info_hash = ?4 AND epoch = ?5 AND downloader = ?6 AND uploader = ?7
+    ORDER BY sequence DESC LIMIT 1
+  ) WHERE sequence >= ?8 OR blocks > ?9
+)
+"""
+_INSERT = _FOLLOW.partition("WHERE")[0]
 _LEDGER = "chain_id = ? AND pool = ? AND info_hash = ? AND epoch = ? AND downloader = ? AND uploader = ?"
 
 
@@ -62,6 +76,9 @@ class Outcome(enum.Enum):
     FORGED = "forged"  # the signature does not verify; not kept
 
 
+KEPT = (Outcome.STORED, Outcome.DUPLICATE, Outcome.STALE)  # of receipts that count
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One row of the log."""
@@ -80,7 +97,8 @@ class ReceiptLog:
     path : Path
         The SQLite file; made if missing, with its folder.
     durable : bool
-        False trades safety against power loss (not against kill -9) for speed.
+        Whether `append` waits for the disk by default; without, what it stored survives kill -9 but
+        perhaps not power loss.
 
     Raises
     ------
@@ -91,11 +109,13 @@ class ReceiptLog:
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._waits: bool | None = None  # as the connection is set now
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+            self._set_durable(durable)
             self._db.executescript(_SCHEMA)
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"receipt log {path}: {error}") from error
@@ -111,6 +131,7 @@ class ReceiptLog:
         receipts: Iterable[Receipt | tuple[Receipt, Sequence[PieceAck]]],
         *,
         verified: bool = False,
+        durable: bool | None = None,
     ) -> list[Outcome]:
         """Store receipts, all or none, and return once they are on disk.
 
@@ -122,6 +143,8 @@ class ReceiptLog:
             Receipts, each alone or with the `PieceAck`s that it adds.
         verified : bool
             True if the caller has checked the signatures already.
+        durable : bool, optional
+            Whether to wait for the disk, other than the log's default.
 
         Returns
         -------
@@ -130,7 +153,9 @@ class ReceiptLog:
         """
         items = [item if isinstance(item, tuple) else (item, ()) for item in receipts]
         good = [verified or receipt.verifies() for receipt, _ in items]
-        with self._transaction() as db:
+        if all(good) and items and self._follow([_row(role, *item) for item in items], durable):
+            return [Outcome.STORED] * len(items)
+        with self._transaction(durable) as db:
             return [
                 self._store(db, role, receipt, acks) if fine else Outcome.FORGED
                 for (receipt, acks), fine in zip(items, good, strict=True)
@@ -224,6 +249,28 @@ class ReceiptLog:
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
+    def _follow(self, rows: Sequence[tuple[object, ...]], durable: bool | None) -> bool:
+        """Store receipts that contradict and repeat nothing; False, and nothing is stored, if any does."""
+        if len(rows) == 1:
+            # One statement, by itself a transaction: for a single receipt half the price of BEGIN and COMMIT.
+            with self._lock:
+                try:
+                    self._set_durable(self._durable if durable is None else durable)
+                    return self._db.execute(_FOLLOW, rows[0]).rowcount == 1
+                except sqlite3.Error as error:
+                    raise StorageError(f"receipt log {self.path}: {error}") from error
+        with self._transaction(durable) as db:
+            if db.executemany(_FOLLOW, rows).rowcount == len(rows):
+                return True
+            db.execute("ROLLBACK")
+            return False
+
+    def _set_durable(self, durable: bool) -> None:
+        """Make the next commits wait for the disk, or not; between transactions."""
+        if durable is not self._waits:
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._waits = durable
+
     def _store(
         self, db: sqlite3.Connection, role: Role, receipt: Receipt, acks: Sequence[PieceAck]
     ) -> Outcome:
@@ -246,18 +293,7 @@ class ReceiptLog:
             "SELECT 1 FROM sealed WHERE chain_id = ? AND pool = ? AND epoch = ?", (key[0], key[1], key[3])
         ).fetchone():
             return Outcome.SEALED
-        db.execute(
-            "INSERT INTO receipts (role, chain_id, pool, info_hash, epoch, downloader, uploader,"
-            " sequence, blocks, receipt, acks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                role,
-                *key,
-                receipt.sequence,
-                receipt.blocks,
-                receipt.serialize(),
-                b"".join(ack.serialize() for ack in acks),
-            ),
-        )
+        db.execute(_INSERT, _row(role, receipt, acks))
         return Outcome.STALE if any(o.sequence > receipt.sequence for o in neighbours) else Outcome.STORED
 
     @staticmethod
@@ -265,8 +301,8 @@ class ReceiptLog:
         first, second = sorted((a.serialize(), b.serialize()))
         db.execute("INSERT OR IGNORE INTO equivocations VALUES (?, ?, ?)", (a.downloader, first, second))
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._db, self._lock, self.path)
+    def _transaction(self, durable: bool | None = None) -> "_Transaction":
+        return _Transaction(self, self._durable if durable is None else durable)
 
     def _query(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         try:
@@ -279,29 +315,33 @@ class ReceiptLog:
 class _Transaction:
     """BEGIN IMMEDIATE … COMMIT, or ROLLBACK and `StorageError`."""
 
-    def __init__(self, db: sqlite3.Connection, lock: threading.Lock, path: Path) -> None:
-        self._db, self._lock, self._path = db, lock, path
+    def __init__(self, log: ReceiptLog, durable: bool) -> None:
+        self._log, self._durable = log, durable
 
     def __enter__(self) -> sqlite3.Connection:
-        self._lock.acquire()
+        log = self._log
+        log._lock.acquire()
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            log._set_durable(self._durable)
+            log._db.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            self._lock.release()
-            raise StorageError(f"receipt log {self._path}: {error}") from error
-        return self._db
+            log._lock.release()
+            raise StorageError(f"receipt log {log.path}: {error}") from error
+        return log._db
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        log = self._log
         try:
-            self._db.execute("COMMIT" if error is None else "ROLLBACK")
+            if log._db.in_transaction:
+                log._db.execute("COMMIT" if error is None else "ROLLBACK")
         except sqlite3.Error as failure:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise StorageError(f"receipt log {self._path}: {failure}") from failure
+            if log._db.in_transaction:
+                log._db.execute("ROLLBACK")
+            raise StorageError(f"receipt log {log.path}: {failure}") from failure
         finally:
-            self._lock.release()
+            log._lock.release()
         if isinstance(error, sqlite3.Error):
-            raise StorageError(f"receipt log {self._path}: {error}") from error
+            raise StorageError(f"receipt log {log.path}: {error}") from error
 
 
 def _chain(chain_id: int) -> bytes:
@@ -318,3 +358,9 @@ def _key(ledger: LedgerId) -> tuple[bytes, bytes, bytes, int, bytes, bytes]:
         ledger.downloader,
         ledger.uploader,
     )
+
+
+def _row(role: Role, receipt: Receipt, acks: Sequence[PieceAck] = ()) -> tuple[object, ...]:
+    """Return the values of `_FOLLOW`."""
+    raw = b"".join(ack.serialize() for ack in acks)
+    return (role, *_key(receipt.ledger), receipt.sequence, receipt.blocks, receipt.serialize(), raw)

@@ -48,7 +48,8 @@ _BODY = struct.Struct(">Q20s20sI32s32sIQI32sQ")
 RECEIPT_SIZE = _BODY.size + SIGNATURE_SIZE  # 236 bytes
 _MAX_BLOCKS = 1 << 36  # AXR-1 keeps row sums below this (DESIGN §4)
 _MAX_ACK = 1 << 16  # blocks a piece: 1 GiB pieces
-_HEADS = tuple(bytes([0xFF00 >> count & 0xFF]) for count in range(1, 9))  # the first 1 to 8 bits set
+_ACK = struct.Struct(">IH")
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # the bits of a byte, last first
 
 
 class Reject(enum.IntEnum):
@@ -207,23 +208,36 @@ def conflict(a: Receipt, b: Receipt) -> bool:
     return newer.blocks < older.blocks
 
 
-@dataclass(frozen=True, slots=True)
-class PieceAck:
+class PieceAck(NamedTuple):
     """The blocks of one verified piece that one uploader delivered: a leaf under `Receipt.root`."""
 
     piece: PieceIndex
-    blocks: frozenset[int]  # block numbers within the piece
+    mask: int  # bit k for block k of the piece; one number, for a fast download makes thousands a second
+
+    @classmethod
+    def of(cls, piece: int, blocks: Iterable[int]) -> Self:
+        """Acknowledge these blocks of a piece."""
+        return cls(PieceIndex(piece), sum(1 << block for block in set(blocks)))
+
+    @property
+    def blocks(self) -> frozenset[int]:
+        """The block numbers within the piece."""
+        return frozenset(k for k in range(self.mask.bit_length()) if self.mask >> k & 1)
+
+    @property
+    def num_blocks(self) -> int:
+        """How many blocks these are."""
+        return self.mask.bit_count()
+
+    @property
+    def size(self) -> int:
+        """Bytes of `serialize`."""
+        return _ACK.size + (self.mask.bit_length() + 7 >> 3)
 
     def serialize(self) -> bytes:
         """Return piece 4 | bitmap length 2 | bitmap; first block in the high bit, no zero byte last."""
-        last = max(self.blocks)
-        size = (last >> 3) + 1
-        if len(self.blocks) == last + 1:  # every block up to it: the usual case, without a loop
-            return struct.pack(">IH", self.piece, size) + b"\xff" * (size - 1) + _HEADS[last & 7]
-        bitmap = bytearray(size)
-        for block in self.blocks:
-            bitmap[block >> 3] |= 0x80 >> (block & 7)
-        return struct.pack(">IH", self.piece, size) + bitmap
+        size = (self.mask.bit_length() + 7) >> 3
+        return _ACK.pack(self.piece, size) + self.mask.to_bytes(size, "little").translate(_REVERSED)
 
     @classmethod
     def parse_all(cls, data: bytes | memoryview) -> list[Self]:
@@ -234,22 +248,17 @@ class PieceAck:
         ReceiptError
             With `Reject.MALFORMED`, if anything is cut short, empty or not canonical.
         """
-        acks, at = list[Self](), 0
-        while at < len(data):
-            if len(data) - at < 6:
-                raise ReceiptError(f"ack: {len(data) - at} bytes left, want 6", Reject.MALFORMED)
-            piece, size = struct.unpack_from(">IH", data, at)
-            bitmap = bytes(data[at + 6 : at + 6 + size])
+        acks, at, end = list[Self](), 0, len(data)
+        while at < end:
+            if end - at < _ACK.size:
+                raise ReceiptError(f"ack: {end - at} bytes left, want {_ACK.size}", Reject.MALFORMED)
+            piece, size = _ACK.unpack_from(data, at)
+            at += _ACK.size
+            bitmap = bytes(data[at : at + size])
             if len(bitmap) != size or not 1 <= size <= _MAX_ACK // 8 or not bitmap[-1]:
                 raise ReceiptError(f"ack: bitmap of {len(bitmap)} bytes, want {size}", Reject.MALFORMED)
-            if bitmap[-1:] in _HEADS and not bitmap[:-1].strip(b"\xff"):
-                blocks = frozenset(range(8 * (size - 1) + 1 + _HEADS.index(bitmap[-1:])))
-            else:
-                blocks = frozenset(
-                    8 * k + bit for k, byte in enumerate(bitmap) for bit in range(8) if byte & 0x80 >> bit
-                )
-            acks.append(cls(PieceIndex(piece), blocks))
-            at += 6 + size
+            acks.append(cls(piece, int.from_bytes(bitmap.translate(_REVERSED), "little")))
+            at += size
         return acks
 
 
@@ -261,43 +270,46 @@ class AckedBlocks:
         self._position: dict[int, int] = {}
         self._acks: list[PieceAck] = []
         self.blocks = 0
-        for ack in acks:
-            self.add(ack)
+        self.add_all(tuple(acks))
 
     def __contains__(self, piece: int) -> bool:
         return piece in self._position
 
     def add(self, ack: PieceAck) -> None:
-        """Append one piece's blocks.
+        """Append one piece's blocks; errors as `add_all`."""
+        self.add_all((ack,))
+
+    def add_all(self, acks: Sequence[PieceAck], *, root: bytes | None = None) -> None:
+        """Append pieces' blocks, all or none.
+
+        Parameters
+        ----------
+        root : bytes, optional
+            What the root must be afterwards.
 
         Raises
         ------
         ReceiptError
-            With `Reject.COUNT`, if the piece was acknowledged before or no block is named.
-        """
-        if ack.piece in self._position or not ack.blocks:
-            raise ReceiptError(f"piece {ack.piece} acknowledged twice or empty", Reject.COUNT)
-        self._position[ack.piece] = len(self._acks)
-        self._acks.append(ack)
-        self._tree.append(ack.serialize())
-        self.blocks += len(ack.blocks)
-
-    def root(self) -> bytes:
-        """Return the 32 bytes that a receipt carries."""
-        return self._tree.root()
-
-    def root_after(self, acks: Sequence[PieceAck]) -> bytes:
-        """Return the root that adding `acks` would give; nothing is added.
-
-        Raises
-        ------
-        ReceiptError
-            With `Reject.COUNT`, if a piece would be acknowledged twice.
+            With `Reject.COUNT`, if a piece would be acknowledged twice or no block is named;
+            with `Reject.ROOT`, if the root would be another.
         """
         pieces = {ack.piece for ack in acks}
         if len(pieces) != len(acks) or not pieces.isdisjoint(self._position):
             raise ReceiptError(f"{len(acks)} acks: a piece acknowledged twice", Reject.COUNT)
-        return self._tree.root_after(ack.serialize() for ack in acks)
+        if not all(ack.mask for ack in acks):
+            raise ReceiptError(f"{len(acks)} acks: one names no block", Reject.COUNT)
+        growth = self._tree.grow(ack.serialize() for ack in acks)
+        if root is not None and root != growth.root:
+            raise ReceiptError("receipt: the root is not that of the acknowledged blocks", Reject.ROOT)
+        self._tree.adopt(growth)
+        for position, ack in enumerate(acks, len(self._acks)):
+            self._position[ack.piece] = position
+            self.blocks += ack.num_blocks
+        self._acks += acks
+
+    def root(self) -> bytes:
+        """Return the 32 bytes that a receipt carries."""
+        return self._tree.root()
 
     def audit(self, piece: int) -> tuple[PieceAck, int, int, list[bytes]]:
         """Return what proves that `piece` was acknowledged: the ack, its position, the count, the path."""

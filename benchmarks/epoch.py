@@ -1,9 +1,10 @@
-"""Time epochs: python benchmarks/epoch.py [--quick] [--json FILE]
+"""Time epochs: python benchmarks/epoch.py [--quick] [--receipts N] [--json FILE]
 
 The same as `python -m axon.aggregator bench`: shares, root and proof at on-chain options (6,000 edges,
-500 peers) and off-chain ones (100k and 1M edges), and edges from a million signed receipts by two
-processes. `signatures` is what the signature checks alone would take: where it is near
-`seconds`, they are what bounds it.
+500 peers) and off-chain ones (100k and 1M edges), and edges from a million and from ten million receipts in
+files (a log; beyond a million a Parquet export beside it, with the same ledgers) by two processes.
+`signatures` is what the signature checks alone would take: where it is near `seconds`, they are what
+bounds it. `--receipts N` runs that one case.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from axon.aggregator.bench import run, show
+from axon.aggregator.bench import CASES, QUICK, receipts_case, run, show
 
 
 def main() -> None:
@@ -20,9 +21,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--receipts", type=int, metavar="N", help="only edges from so many receipts")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
-    rows = run(quick=args.quick, tell=lambda row: print(json.dumps(row), flush=True))
+    cases = [receipts_case(args.receipts)] if args.receipts else QUICK if args.quick else CASES
+    rows = run(cases, tell=lambda row: print(json.dumps(row), flush=True))
     show(Console(width=140), rows)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")

@@ -1,7 +1,6 @@
 """The clients of `peer.py`, each as a process of its own: ours, libtorrent (tuned) and aria2.
 
-Every one is measured by the same clock: bytes are counted from the first one that arrives to
-the last, CPU from the same moment, by /proc. Loopback, TCP, plaintext.
+Loopback, TCP, plaintext. Every seed has hashed its files before it serves them.
 """
 
 import json
@@ -14,22 +13,9 @@ import threading
 import time
 from pathlib import Path
 
+from peer_clock import PATIENCE, cpu_seconds
+
 HERE = Path(__file__).resolve().parent
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid):
-    """User and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def peak_mib(pid):
-    """The largest resident memory of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def free_port():
@@ -58,7 +44,7 @@ class Client:
                     self.events.append(event)
                     self._changed.notify_all()
 
-    def wait_for(self, name, timeout=120.0):
+    def wait_for(self, name, timeout=PATIENCE):
         """Return the first event of this name."""
         with self._changed:
             self._changed.wait_for(lambda: any(e["event"] == name for e in self.events), timeout)
@@ -66,6 +52,10 @@ class Client:
                 if event["event"] == name:
                     return event
         raise SystemExit(f"{self.process.args}: no {name!r} within {timeout} s")
+
+    def completed(self, target):
+        """Wait until the download is complete; when that was."""
+        return self.wait_for("complete")["at"]
 
     @property
     def pid(self):
@@ -122,6 +112,21 @@ def _libtorrent(mode, torrent, folder, *ports):
     return [sys.executable, script, mode, str(torrent), str(folder), *map(str, ports)]
 
 
+class Aria2(Client):
+    """aria2 prints no events: it is complete when its control file is gone, or it has ended."""
+
+    def completed(self, target):
+        control = target.with_name(f"{target.name}.aria2")
+        end = time.perf_counter() + PATIENCE
+        # Not `poll`: what is not waited for keeps its entry in /proc.
+        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while control.exists() and os.waitid(os.P_PID, self.pid, ended) is None:
+            if time.perf_counter() > end:
+                raise SystemExit(f"{self.process.args}: not complete within {PATIENCE} s")
+            time.sleep(0.005)
+        return time.perf_counter()
+
+
 def aria2_download(torrent, folder, tracker):
     """aria2 takes no peer on the command line: it asks a tracker, which names the seeds."""
     command = ["aria2c", "--no-conf", f"--dir={folder}", "--seed-time=0", f"--bt-tracker={tracker}"]
@@ -131,7 +136,7 @@ def aria2_download(torrent, folder, tracker):
     command += ["--disable-ipv6=true", f"--listen-port={free_port()}", "--bt-min-crypto-level=plain"]
     command += ["--file-allocation=none", "--disk-cache=64M", "--allow-overwrite=true"]
     command += ["--summary-interval=0", "--console-log-level=warn", "--show-console-readout=false"]
-    return Client([*command, str(torrent)])
+    return Aria2([*command, str(torrent)])
 
 
 def aria2_seed(torrent, folder, tracker):

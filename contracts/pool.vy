@@ -6,38 +6,44 @@
 @notice Anybody stakes, joins, settles and claims; nobody holds a key over other people's money.
         For every token, at any time: deposited = paid out + reserved + carried + swept.
         *Carried* is stake that no settled epoch has handed out; *reserved* is owed to somebody.
-@dev A clone (EIP-1167) of one implementation, whose trackers' registry is immutable. A token or a
-     distribution that misbehaves hurts only itself: calls to them get bounded gas, their answers
-     bounded memory, and what cannot be paid is credited instead.
+@dev A clone (EIP-1167) of one implementation, whose trackers' registry is immutable; its terms are
+     in its code (modules/terms.vy), so there is nothing to set up. A token or a distribution that
+     misbehaves hurts only itself: calls to them get bounded gas, their answers bounded memory, and
+     what cannot be paid is credited instead.
+
+     Memory is what a settlement pays for when it is not careful: a page costs the more, the
+     farther out it lies. So the proof is the last argument, and no array is behind it.
 """
 
 from .interfaces import IDistribution
 from .interfaces import IPool
-from .interfaces import IStarkVerifier
 from .interfaces import ITrackers
 from .modules import merkle
+from .modules import terms as rules
 
 implements: IPool
 
 interface IERC20:
     def balanceOf(account: address) -> uint256: view
 
-MAX_TOKENS: constant(uint256) = 8
-MAX_TRACKERS: constant(uint256) = 16
+MAX_TOKENS: constant(uint256) = rules.MAX_TOKENS
+MAX_TRACKERS: constant(uint256) = rules.MAX_TRACKERS
 MAX_CLAIMS: constant(uint256) = 32
 MAX_WORDS: constant(uint256) = 1024  # of shares; keeps a settlement below 2^24 gas
 SHARES_A_WORD: constant(uint256) = 5
 MAX_MEMBERS: constant(uint256) = 5120  # MAX_WORDS * SHARES_A_WORD
-MAX_PROOF: constant(uint256) = 131072  # bytes; public mempools refuse more in a transaction
+# Bytes, of the 128 KiB that public mempools let a transaction have. Every named set of options for
+# proofs on chain fits, and room that nobody uses costs 24 gas a word.
+MAX_PROOF: constant(uint256) = 114688
 
 SHARE_BITS: constant(uint256) = 48
 WHOLE: constant(uint256) = 2**48  # all shares of an epoch together, at most
 SHARE_MASK: constant(uint256) = 2**48 - 1
 BASIS_POINTS: constant(uint256) = 10_000
-MAX_FEE: constant(uint256) = 5_000  # basis points
 MAX_DEPOSIT: constant(uint256) = 2**128 - 1  # of one token: no product below can overflow
-MAX_PERIOD: constant(uint256) = 10 * 366 * 86400  # seconds, of any one term
-MAX_EPOCHS: constant(uint256) = 2**24
+MAX_ROWS: constant(uint256) = 24  # of an epoch: at 8 tokens, 4 words of budgets that hold no bits
+ROW_BITS: constant(uint256) = 128  # of peers, in a row that holds a budget
+AMOUNT: constant(uint256) = 2**128 - 1
 
 TRANSFER_GAS: constant(uint256) = 250_000  # enough for rebasing and proxied tokens
 BUDGET_GAS: constant(uint256) = 100_000
@@ -49,6 +55,7 @@ BUDGET_GAS_LEFT: constant(uint256) = 125_000
 ATTESTATION: constant(bytes32) = keccak256("axon/1/attestation")
 
 TRACKERS: immutable(ITrackers)
+IMPLEMENTATION: immutable(address)
 
 struct Attestation:
     signers: uint256  # bit k: the k-th tracker of the terms signed
@@ -125,64 +132,31 @@ event Swept:
     amount: uint256  # sent: more if tokens arrived without `stake`, less if they shrank
 
 
-publisher: public(address)
-rules_hash: public(bytes32)
+# Row t, for every token t: its budget for 2^48 in the low half, and in the high half a bit for each
+# of 128 peers, set while its share waits; then rows of 256 bits. With one token and no more than
+# 128 peers a claim finds all of it in one slot. Settling pays for the rows, so claims need not.
+struct Epoch:
+    claims_root: bytes32  # zero: not settled
+    rows: uint256[MAX_ROWS]
+
+
 member_count: public(uint256)
-_terms: IPool.Terms
 _members: HashMap[uint256, uint256]  # index -> account | joined << 160 | (left + 1) << 192
 _index_after: HashMap[address, uint256]  # account -> index + 1, while it is a member
-claims_root: public(HashMap[uint256, bytes32])  # by epoch; zero: not settled
-# One bit an index, set while its share waits. Settling pays for the words, so a claim need not.
-_unclaimed: HashMap[uint256, HashMap[uint256, uint256]]
-_budgets: HashMap[uint256, HashMap[uint256, uint256]]  # epoch -> token's number -> amount for 2^48
-_carried: uint256[MAX_TOKENS]
-_reserved: uint256[MAX_TOKENS]
+_epochs: HashMap[uint256, Epoch]
+_books: uint256[MAX_TOKENS]  # carried | reserved << 128, by token's number; no more than 2^128 together
 _credit: HashMap[address, HashMap[uint256, uint256]]  # account -> token's number -> amount
 
 
 @deploy
 def __init__(trackers: address):
     """
-    @notice Deploy the implementation; it can never be a pool itself.
+    @notice Deploy the implementation, which is no pool itself.
     @param trackers The registry that all clones use.
     """
     assert trackers.is_contract, "pool: trackers have no code"
     TRACKERS = ITrackers(trackers)
-    self.publisher = self
-
-
-@external
-def initialize(publisher: address, terms: IPool.Terms):
-    """
-    @notice Set a fresh clone up; the factory does so in the transaction that makes it.
-    @param publisher Gets what nobody is owed when all is over.
-    @param terms Fixed for good.
-    """
-    assert self.publisher == empty(address), "pool: already initialized"
-    assert publisher != empty(address), "pool: no publisher"
-    assert terms.info_hash != empty(bytes20), "pool: no info-hash"
-    assert terms.epoch_length > 0 and terms.epoch_length <= MAX_PERIOD, "pool: bad epoch length"
-    assert terms.epochs > 0 and terms.epochs <= MAX_EPOCHS, "pool: bad number of epochs"
-    assert terms.start + MAX_PERIOD >= block.timestamp, "pool: start long past"
-    assert terms.start <= block.timestamp + MAX_PERIOD, "pool: start too far off"
-    # Whoever earned in the last epoch must have as long as any other to see it settled.
-    assert terms.claim_window >= terms.epoch_length, "pool: claim window below an epoch"
-    assert terms.claim_window <= MAX_PERIOD, "pool: claim window too long"
-    assert terms.c >= 1 and terms.c <= 3 * 2**36, "pool: c out of range"
-    assert terms.c_e >= 1 and terms.c_e <= 2**36, "pool: c_e out of range"
-    assert terms.lambda_ <= 2**16, "pool: lambda out of range"
-    assert terms.fee <= MAX_FEE, "pool: fee too high"
-    assert terms.distribution.is_contract, "pool: distribution has no code"
-    assert terms.verifier.is_contract, "pool: verifier has no code"
-    self._check_trackers(terms.trackers, terms.quorum)
-    self._check_tokens(terms.tokens)
-    for w: IPool.Weight in terms.weights:
-        assert w.node_key != empty(bytes32), "pool: weight without a key"
-        assert w.weight < 2**64, "pool: weight too large"
-
-    self.publisher = publisher
-    self.rules_hash = keccak256(abi_encode(terms))
-    self._terms = terms
+    IMPLEMENTATION = self
 
 
 @external
@@ -191,7 +165,8 @@ def stake(token: address, amount: uint256):
     """
     @notice Add to what the pool pays; `amount` must be approved. What arrives is credited.
     """
-    assert block.timestamp < self._end(), "pool: over"
+    plan: rules.Plan = self._plan()
+    assert block.timestamp < self._end(plan), "pool: over"
     number: uint256 = self._number(token)
     before: uint256 = staticcall IERC20(token).balanceOf(self)
     success: bool = False
@@ -206,10 +181,9 @@ def stake(token: address, amount: uint256):
     after: uint256 = staticcall IERC20(token).balanceOf(self)
     assert after > before, "pool: nothing received"
     received: uint256 = after - before
-    carried: uint256 = self._carried[number]
-    reserved: uint256 = self._reserved[number]
-    assert received <= MAX_DEPOSIT - carried - reserved, "pool: stake too large"
-    self._carried[number] = carried + received
+    book: uint256 = self._books[number]
+    assert received <= MAX_DEPOSIT - (book & AMOUNT) - (book >> 128), "pool: stake too large"
+    self._books[number] = book + received
     log Staked(token=token, sender=msg.sender, amount=received)
 
 
@@ -223,14 +197,15 @@ def join(node_key: bytes32, binding: Bytes[64]) -> uint256:
            (the EVM has no Ed25519): trackers ignore a wrong one, so it earns nothing.
     @return Where this account's share stands in every list of shares.
     """
-    assert block.timestamp < self._end(), "pool: over"
+    plan: rules.Plan = self._plan()
+    assert block.timestamp < self._end(plan), "pool: over"
     assert node_key != empty(bytes32), "pool: no node key"
     assert len(binding) == 64, "pool: binding is not 64 bytes"
     assert self._index_after[msg.sender] == 0, "pool: already joined"
     index: uint256 = self.member_count
     assert index < MAX_MEMBERS, "pool: full"
     self.member_count = index + 1
-    self._members[index] = convert(msg.sender, uint256) | (self._current_epoch() << 160)
+    self._members[index] = convert(msg.sender, uint256) | (self._epoch(plan) << 160)
     self._index_after[msg.sender] = index + 1
     log Joined(index=index, account=msg.sender, node_key=node_key, binding=binding)
     return index
@@ -246,7 +221,7 @@ def leave():
     after: uint256 = self._index_after[msg.sender]
     assert after != 0, "pool: not a member"
     self._index_after[msg.sender] = 0
-    self._members[after - 1] |= (self._current_epoch() + 1) << 192
+    self._members[after - 1] |= (self._epoch(self._plan()) + 1) << 192
     log Left(index=after - 1, account=msg.sender)
 
 
@@ -270,21 +245,31 @@ def settle(
            48 bits to a word, the first in the high bits, the low 16 bits zero.
     @param proof That these are the shares of those receipts.
     """
-    end: uint256 = self._end()
-    assert epoch < self._terms.epochs, "pool: no such epoch"
-    assert (
-        block.timestamp >= self._terms.start + (epoch + 1) * self._terms.epoch_length
-    ), "pool: epoch not over"
-    assert block.timestamp < end + self._terms.claim_window, "pool: closed"
-    assert self.claims_root[epoch] == empty(bytes32), "pool: already settled"
+    plan: rules.Plan = self._plan()
+    assert epoch < plan.epochs, "pool: no such epoch"
+    assert block.timestamp >= plan.start + (epoch + 1) * plan.epoch_length, "pool: epoch not over"
+    assert block.timestamp < self._end(plan) + plan.claim_window, "pool: closed"
+    assert self._epochs[epoch].claims_root == empty(bytes32), "pool: already settled"
     members: uint256 = self._members_of(epoch, len(shares))
-    self._check_attestation(epoch, receipts_root, attestation)
+    self._check_attestation(plan, epoch, receipts_root, attestation)
 
-    # One pass over the words: the leaves, and their sum, which no word may carry into another.
-    leaves: DynArray[bytes32, merkle.MAX_LEAVES] = []
+    # One pass over the words: their sum, which no word may carry into another, and the tree of
+    # claims, of which `row` keeps what waits for a right neighbour, a node a level.
+    row: bytes32[merkle.ROW] = empty(bytes32[merkle.ROW])
     paid: uint256 = 0
+    count: uint256 = 0
     for word: uint256 in shares:
-        leaves.append(merkle._leaf(word, paid))
+        node: bytes32 = merkle._leaf(word, paid)
+        level: uint256 = 0
+        place: uint256 = count
+        for k: uint256 in range(merkle.MAX_DEPTH):
+            if place & 1 == 0:
+                break
+            node = merkle._node(row[level], node)
+            place >>= 1
+            level += 1
+        row[level] = node
+        count += 1
         assert word & 65535 == 0, "pool: low bits of shares set"
         paid += (
             (word >> 208)
@@ -293,28 +278,12 @@ def settle(
             + ((word >> 64) & SHARE_MASK)
             + ((word >> 16) & SHARE_MASK)
         )
-    unused: uint256 = SHARES_A_WORD * len(shares) - members
-    assert shares[len(shares) - 1] & ((1 << (16 + SHARE_BITS * unused)) - 1) == 0, "pool: shares past the last peer"
+    unused: uint256 = SHARES_A_WORD * count - members
+    assert shares[count - 1] & ((1 << (16 + SHARE_BITS * unused)) - 1) == 0, "pool: shares past the last peer"
     assert paid <= WHOLE, "pool: shares above the whole"
 
-    statement: uint256[10] = [
-        chain.id,
-        convert(self, uint256),
-        epoch,
-        convert(msg.sender, uint256),
-        convert(receipts_root, uint256),
-        members,
-        self._terms.c,
-        self._terms.c_e,
-        totals.trust,
-        totals.pretrust,
-    ]
-    assert staticcall IStarkVerifier(self._terms.verifier).verify(statement, shares, proof), "pool: proof refused"
-
-    claims_root: bytes32 = merkle._root(leaves)
-    self.claims_root[epoch] = claims_root
-    for k: uint256 in range((members + 255) // 256, bound=MAX_MEMBERS // 256):
-        self._unclaimed[epoch][k] = max_value(uint256) >> (256 - min(256, members - 256 * k))
+    claims_root: bytes32 = merkle._close(row, count)
+    self._epochs[epoch].claims_root = claims_root
     log Settled(
         epoch=epoch,
         submitter=msg.sender,
@@ -324,7 +293,31 @@ def settle(
         paid=paid,
     )
     log Shares(epoch=epoch, words=shares)
-    self._reserve(epoch, paid)
+    self._open_claims(plan, epoch, members, paid)
+
+    # Last, for behind these bytes there is no cheap memory; and by `raw_call`, since a typed call
+    # hands over as many bytes as the types admit. A verifier that refuses reverts: the factory
+    # has seen it do so.
+    statement: uint256[10] = [
+        chain.id,
+        convert(self, uint256),
+        epoch,
+        convert(msg.sender, uint256),
+        convert(receipts_root, uint256),
+        members,
+        plan.c,
+        plan.c_e,
+        totals.trust,
+        totals.pretrust,
+    ]
+    assert plan.verifier.is_contract, "pool: verifier has no code"
+    raw_call(
+        plan.verifier,
+        abi_encode(
+            statement, shares, proof, method_id=method_id("verify(uint256[10],uint256[],bytes)")
+        ),
+        is_static_call=True,
+    )
 
 
 @external
@@ -336,21 +329,21 @@ def claim(index: uint256, claims: DynArray[Claim, MAX_CLAIMS]):
     @param index As given by `join`.
     @param claims One an epoch, with the path from its word of shares to the epoch's root.
     """
+    tokens: uint256 = self._tokens()
     account: address = self._account(index)
-    tokens: uint256 = len(self._terms.tokens)
     amounts: uint256[MAX_TOKENS] = empty(uint256[MAX_TOKENS])
     for c: Claim in claims:
         share: uint256 = 0
         before: uint256 = 0
-        share, before = self._open(index, c)
+        share, before = self._open(index, tokens, c)
         for t: uint256 in range(tokens, bound=MAX_TOKENS):
-            budget: uint256 = self._budgets[c.epoch][t]
+            budget: uint256 = self._epochs[c.epoch].rows[t] & AMOUNT
             # Differences of rounded running sums add up to the rounded whole: no dust is left.
             amounts[t] += (budget * (before + share) >> SHARE_BITS) - (budget * before >> SHARE_BITS)
         log Claimed(account=account, epoch=c.epoch, index=index, share=share)
     for t: uint256 in range(tokens, bound=MAX_TOKENS):
         if amounts[t] > 0:
-            self._pay(account, t, amounts[t])
+            self._pay(rules._token(self, t), account, t, amounts[t])
 
 
 @external
@@ -360,11 +353,11 @@ def collect(account: address):
     @notice Pay `account` what is credited to it: aggregators' fees, and claims whose token could
             not be sent. Anybody may send it.
     """
-    for t: uint256 in range(len(self._terms.tokens), bound=MAX_TOKENS):
+    for t: uint256 in range(self._tokens(), bound=MAX_TOKENS):
         amount: uint256 = self._credit[account][t]
         if amount > 0:
             self._credit[account][t] = 0
-            self._pay(account, t, amount)
+            self._pay(rules._token(self, t), account, t, amount)
 
 
 @external
@@ -374,16 +367,17 @@ def sweep(token: address):
     @notice Return to the publisher what nobody is owed, when no epoch can be settled any more.
             Anybody may send it.
     """
-    assert block.timestamp >= self._end() + self._terms.claim_window, "pool: not over yet"
+    plan: rules.Plan = self._plan()
+    assert block.timestamp >= self._end(plan) + plan.claim_window, "pool: not over yet"
     number: uint256 = self._number(token)
-    carried: uint256 = self._carried[number]
+    book: uint256 = self._books[number]
     balance: uint256 = staticcall IERC20(token).balanceOf(self)
-    reserved: uint256 = self._reserved[number]
+    reserved: uint256 = book >> 128
     assert balance > reserved, "pool: nothing to sweep"
     amount: uint256 = balance - reserved
-    self._carried[number] = 0
-    assert self._send(token, self.publisher, amount), "pool: transfer failed"
-    log Swept(token=token, carried=carried, amount=amount)
+    self._books[number] = reserved << 128
+    assert self._send(token, plan.publisher, amount), "pool: transfer failed"
+    log Swept(token=token, carried=book & AMOUNT, amount=amount)
 
 
 @external
@@ -392,7 +386,26 @@ def terms() -> IPool.Terms:
     """
     @notice All terms of the pool.
     """
-    return self._terms
+    assert self != IMPLEMENTATION, "pool: not a pool"
+    return rules._all(self)
+
+
+@external
+@view
+def publisher() -> address:
+    """
+    @notice Who gets what nobody is owed when all is over.
+    """
+    return self._plan().publisher
+
+
+@external
+@view
+def rules_hash() -> bytes32:
+    """
+    @notice The hash of the ABI-encoded terms, which attestations name.
+    """
+    return self._plan().rules_hash
 
 
 @external
@@ -401,7 +414,7 @@ def epochs() -> uint256:
     """
     @notice The number of epochs.
     """
-    return self._terms.epochs
+    return self._plan().epochs
 
 
 @external
@@ -410,7 +423,7 @@ def parameter(token: address) -> uint256:
     """
     @notice What the publisher set for `token` and the distribution.
     """
-    return self._terms.tokens[self._number(token)].parameter
+    return rules._parameter(self, self._number(token))
 
 
 @external
@@ -428,7 +441,7 @@ def current_epoch() -> uint256:
     """
     @notice The epoch that is running; 0 before the start, the number of epochs after the end.
     """
-    return self._current_epoch()
+    return self._epoch(self._plan())
 
 
 @external
@@ -478,7 +491,16 @@ def attestation_digest(epoch: uint256, receipts_root: bytes32) -> bytes32:
     """
     @notice What the trackers sign.
     """
-    return self._digest(epoch, receipts_root)
+    return self._digest(self._plan().rules_hash, epoch, receipts_root)
+
+
+@external
+@view
+def claims_root(epoch: uint256) -> bytes32:
+    """
+    @notice The root above the shares of a settled epoch; zero before.
+    """
+    return self._epochs[epoch].claims_root
 
 
 @external
@@ -487,7 +509,12 @@ def is_unclaimed(epoch: uint256, index: uint256) -> bool:
     """
     @notice Tell whether the share of `index` in a settled epoch waits to be claimed.
     """
-    return (self._unclaimed[epoch][index >> 8] >> (index & 255)) & 1 == 1
+    if index >= MAX_MEMBERS:
+        return False
+    row: uint256 = 0
+    bit: uint256 = 0
+    row, bit = self._place(index, self._tokens())
+    return (self._epochs[epoch].rows[row] >> bit) & 1 == 1
 
 
 @external
@@ -496,7 +523,7 @@ def budget(epoch: uint256, token: address) -> uint256:
     """
     @notice What the peers of a settled epoch would get if their shares added up to the whole.
     """
-    return self._budgets[epoch][self._number(token)]
+    return self._epochs[epoch].rows[self._number(token)] & AMOUNT
 
 
 @external
@@ -505,7 +532,7 @@ def carried(token: address) -> uint256:
     """
     @notice Stake that no settled epoch has handed out.
     """
-    return self._carried[self._number(token)]
+    return self._books[self._number(token)] & AMOUNT
 
 
 @external
@@ -514,7 +541,7 @@ def reserved(token: address) -> uint256:
     """
     @notice What is owed: unclaimed shares and credit.
     """
-    return self._reserved[self._number(token)]
+    return self._books[self._number(token)] >> 128
 
 
 @external
@@ -528,37 +555,32 @@ def credit(account: address, token: address) -> uint256:
 
 @internal
 @view
-def _check_trackers(trackers: DynArray[uint256, MAX_TRACKERS], quorum: uint256):
-    assert quorum > 0 and quorum <= len(trackers), "pool: bad quorum"
-    registered: uint256 = staticcall TRACKERS.registered()
-    for k: uint256 in range(len(trackers), bound=MAX_TRACKERS):
-        assert trackers[k] < registered, "pool: unknown tracker"
-        if k > 0:
-            assert trackers[k] > trackers[k - 1], "pool: trackers not ascending"
+def _plan() -> rules.Plan:
+    assert self != IMPLEMENTATION, "pool: not a pool"
+    return rules._plan(self)
 
 
 @internal
 @view
-def _check_tokens(tokens: DynArray[IPool.TokenTerms, MAX_TOKENS]):
-    assert len(tokens) > 0, "pool: no tokens"
-    for k: uint256 in range(len(tokens), bound=MAX_TOKENS):
-        assert tokens[k].token.is_contract, "pool: token has no code"
-        for j: uint256 in range(k, bound=MAX_TOKENS):
-            assert tokens[k].token != tokens[j].token, "pool: duplicate token"
+def _tokens() -> uint256:
+    assert self != IMPLEMENTATION, "pool: not a pool"
+    return rules._token_count(self)
 
 
 @internal
 @view
-def _check_attestation(epoch: uint256, receipts_root: bytes32, attestation: Attestation):
-    trackers: DynArray[uint256, MAX_TRACKERS] = self._terms.trackers
-    assert attestation.signers >> len(trackers) == 0, "pool: signer out of range"
+def _check_attestation(
+    plan: rules.Plan, epoch: uint256, receipts_root: bytes32, attestation: Attestation
+):
+    trackers: uint256 = rules._tracker_count(plan)
+    assert attestation.signers >> trackers == 0, "pool: signer out of range"
     signers: DynArray[uint256, MAX_TRACKERS] = []
-    for k: uint256 in range(len(trackers), bound=MAX_TRACKERS):
+    for k: uint256 in range(trackers, bound=MAX_TRACKERS):
         if (attestation.signers >> k) & 1 == 1:
-            signers.append(trackers[k])
-    assert len(signers) >= self._terms.quorum, "pool: below quorum"
+            signers.append(rules._tracker(self, plan, k))
+    assert len(signers) >= plan.quorum, "pool: below quorum"
     assert staticcall TRACKERS.verify(
-        self._digest(epoch, receipts_root), signers, attestation.signature
+        self._digest(plan.rules_hash, epoch, receipts_root), signers, attestation.signature
     ), "pool: attestation refused"
 
 
@@ -572,6 +594,9 @@ def _members_of(epoch: uint256, words: uint256) -> uint256:
     assert words > 0, "pool: no shares"
     count: uint256 = self.member_count
     first: uint256 = SHARES_A_WORD * (words - 1)
+    # Indices are given in order of time. Most often the last word ends with the last peer of all.
+    if first < count and count <= first + SHARES_A_WORD and self._joined(count - 1) <= epoch:
+        return count
     assert first < count and self._joined(first) <= epoch, "pool: too many shares"
     found: uint256 = first + 1
     for k: uint256 in range(SHARES_A_WORD):
@@ -582,36 +607,71 @@ def _members_of(epoch: uint256, words: uint256) -> uint256:
 
 
 @internal
-def _reserve(epoch: uint256, paid: uint256):
+def _open_claims(plan: rules.Plan, epoch: uint256, members: uint256, paid: uint256):
+    """
+    @notice Write an epoch's rows: the budget of each token, and a bit for every peer.
+    """
+    tokens: uint256 = self._tokens()
+    waiting: uint256 = members  # whose bits are still to be written
+    for k: uint256 in range(MAX_ROWS):
+        row: uint256 = 0
+        if k < tokens:
+            bits: uint256 = min(ROW_BITS, waiting)
+            row = (max_value(uint256) >> (256 - bits)) << 128 | self._reserve(plan, k, epoch, paid)
+            waiting -= bits
+        else:
+            if waiting == 0:
+                break
+            bits: uint256 = min(256, waiting)
+            row = max_value(uint256) >> (256 - bits)
+            waiting -= bits
+        if row != 0:
+            self._epochs[epoch].rows[k] = row
+
+
+@internal
+def _reserve(plan: rules.Plan, number: uint256, epoch: uint256, paid: uint256) -> uint256:
     """
     @notice Set aside what the distribution gives to this epoch; what the shares leave over stays.
+    @return The token's budget for 2^48.
     """
-    fee_rate: uint256 = self._terms.fee
-    for t: uint256 in range(len(self._terms.tokens), bound=MAX_TOKENS):
-        carried: uint256 = self._carried[t]
-        if carried == 0 or paid == 0:
-            continue
-        token: address = self._terms.tokens[t].token
-        whole: uint256 = min(self._ask(token, epoch, carried), carried)
-        fee: uint256 = whole * fee_rate // BASIS_POINTS
-        budget: uint256 = whole - fee
-        # The fee follows the shares: an epoch that pays nobody pays no aggregator.
-        fee = fee * paid >> SHARE_BITS
-        reserved: uint256 = budget * paid >> SHARE_BITS
-        if reserved + fee == 0:
-            continue
-        self._budgets[epoch][t] = budget
-        self._carried[t] = carried - reserved - fee
-        self._reserved[t] += reserved + fee
-        log Budgeted(epoch=epoch, token=token, reserved=reserved, fee=fee)
-        if fee > 0:
-            self._credit[msg.sender][t] += fee
-            log Credited(account=msg.sender, token=token, amount=fee)
+    book: uint256 = self._books[number]
+    carried: uint256 = book & AMOUNT
+    if carried == 0 or paid == 0:
+        return 0
+    token: address = rules._token(self, number)
+    whole: uint256 = min(self._ask(plan.distribution, token, epoch, carried), carried)
+    fee: uint256 = whole * plan.fee // BASIS_POINTS
+    budget: uint256 = whole - fee
+    # The fee follows the shares: an epoch that pays nobody pays no aggregator.
+    fee = fee * paid >> SHARE_BITS
+    reserved: uint256 = budget * paid >> SHARE_BITS
+    if reserved + fee == 0:
+        return 0
+    self._books[number] = book - reserved - fee + ((reserved + fee) << 128)
+    log Budgeted(epoch=epoch, token=token, reserved=reserved, fee=fee)
+    if fee > 0:
+        self._credit[msg.sender][number] += fee
+        log Credited(account=msg.sender, token=token, amount=fee)
+    return budget
+
+
+@internal
+@pure
+def _place(index: uint256, tokens: uint256) -> (uint256, uint256):
+    """
+    @notice Where the bit of a peer is.
+    @return The row, and the bit in it.
+    """
+    beside: uint256 = ROW_BITS * tokens
+    if index < beside:
+        return index // ROW_BITS, 128 + index % ROW_BITS
+    return tokens + (index - beside) // 256, (index - beside) % 256
 
 
 @internal
 @view
-def _ask(token: address, epoch: uint256, remaining: uint256) -> uint256:
+def _ask(distribution: address, token: address, epoch: uint256, remaining: uint256) -> uint256:
     """
     @notice Ask the distribution; zero if it fails.
     """
@@ -619,7 +679,7 @@ def _ask(token: address, epoch: uint256, remaining: uint256) -> uint256:
     success: bool = False
     answer: Bytes[32] = b""
     success, answer = raw_call(
-        self._terms.distribution,
+        distribution,
         abi_encode(
             self,
             token,
@@ -638,16 +698,20 @@ def _ask(token: address, epoch: uint256, remaining: uint256) -> uint256:
 
 
 @internal
-def _open(index: uint256, c: Claim) -> (uint256, uint256):
+def _open(index: uint256, tokens: uint256, c: Claim) -> (uint256, uint256):
     """
     @notice Check one claim and mark it.
     @return The share, and the sum of the shares before it.
     """
-    word: uint256 = self._unclaimed[c.epoch][index >> 8]
-    assert (word >> (index & 255)) & 1 == 1, "pool: nothing to claim"
-    self._unclaimed[c.epoch][index >> 8] = word ^ (1 << (index & 255))
+    assert index < MAX_MEMBERS, "pool: nothing to claim"
+    row: uint256 = 0
+    bit: uint256 = 0
+    row, bit = self._place(index, tokens)
+    word: uint256 = self._epochs[c.epoch].rows[row]
+    assert (word >> bit) & 1 == 1, "pool: nothing to claim"
+    self._epochs[c.epoch].rows[row] = word ^ (1 << bit)
     root: bytes32 = merkle._climb(merkle._leaf(c.word, c.before), index // SHARES_A_WORD, c.path)
-    assert root == self.claims_root[c.epoch], "pool: not among the shares"
+    assert root == self._epochs[c.epoch].claims_root, "pool: not among the shares"
     before: uint256 = c.before
     place: uint256 = 208
     for k: uint256 in range(index % SHARES_A_WORD, bound=SHARES_A_WORD):
@@ -657,15 +721,16 @@ def _open(index: uint256, c: Claim) -> (uint256, uint256):
 
 
 @internal
-def _pay(account: address, number: uint256, amount: uint256):
+def _pay(token: address, account: address, number: uint256, amount: uint256):
     """
     @notice Send a reserved amount; if that fails, credit it.
     """
     assert msg.gas >= TRANSFER_GAS_LEFT, "pool: not enough gas"
-    token: address = self._terms.tokens[number].token
-    self._reserved[number] -= amount
+    book: uint256 = self._books[number]
+    assert book >> 128 >= amount, "pool: more than reserved"
+    self._books[number] = book - (amount << 128)
     if not self._send(token, account, amount):
-        self._reserved[number] += amount
+        self._books[number] = book
         self._credit[account][number] += amount
         log Credited(account=account, token=token, amount=amount)
 
@@ -700,17 +765,15 @@ def _agrees(answer: Bytes[32]) -> bool:
 
 @internal
 @view
-def _digest(epoch: uint256, receipts_root: bytes32) -> bytes32:
-    return keccak256(
-        abi_encode(ATTESTATION, chain.id, self, epoch, receipts_root, self.rules_hash)
-    )
+def _digest(rules_hash: bytes32, epoch: uint256, receipts_root: bytes32) -> bytes32:
+    return keccak256(abi_encode(ATTESTATION, chain.id, self, epoch, receipts_root, rules_hash))
 
 
 @internal
 @view
 def _number(token: address) -> uint256:
-    for t: uint256 in range(len(self._terms.tokens), bound=MAX_TOKENS):
-        if self._terms.tokens[t].token == token:
+    for t: uint256 in range(self._tokens(), bound=MAX_TOKENS):
+        if rules._token(self, t) == token:
             return t
     raise "pool: no such token"
 
@@ -728,15 +791,14 @@ def _joined(index: uint256) -> uint256:
 
 
 @internal
-@view
-def _end() -> uint256:
-    return self._terms.start + self._terms.epochs * self._terms.epoch_length
+@pure
+def _end(plan: rules.Plan) -> uint256:
+    return plan.start + plan.epochs * plan.epoch_length
 
 
 @internal
 @view
-def _current_epoch() -> uint256:
-    start: uint256 = self._terms.start
-    if block.timestamp < start:
+def _epoch(plan: rules.Plan) -> uint256:
+    if block.timestamp < plan.start:
         return 0
-    return min((block.timestamp - start) // self._terms.epoch_length, self._terms.epochs)
+    return min((block.timestamp - plan.start) // plan.epoch_length, plan.epochs)

@@ -8,8 +8,11 @@
 """
 
 from .interfaces import IPool
+from .interfaces import ITrackers
+from .modules import terms as rules
 
 POOL: immutable(address)  # the implementation behind every clone
+TRACKERS: immutable(ITrackers)
 
 event PoolCreated:
     info_hash: indexed(bytes20)
@@ -29,6 +32,7 @@ def __init__(pool: address):
     """
     assert pool.is_contract, "factory: implementation has no code"
     POOL = pool
+    TRACKERS = ITrackers(staticcall IPool(pool).trackers())
 
 
 @external
@@ -40,9 +44,15 @@ def create_pool(terms: IPool.Terms, salt: bytes32) -> address:
            reorganisation cannot put another pool at an address that somebody has staked into.
     @return The pool.
     """
-    bound: bytes32 = keccak256(abi_encode(msg.sender, keccak256(abi_encode(terms)), salt))
-    pool: address = create_minimal_proxy_to(POOL, salt=bound)
-    extcall IPool(pool).initialize(msg.sender, terms)
+    rules._check(terms, TRACKERS)
+    rules_hash: bytes32 = keccak256(abi_encode(terms))
+    pool: address = raw_create(
+        concat(rules.LOADER, convert(POOL, bytes20), rules.FORWARD),
+        rules_hash,
+        msg.sender,
+        terms,
+        salt=keccak256(abi_encode(msg.sender, rules_hash, salt)),
+    )
 
     number: uint256 = self.pool_count[terms.info_hash]
     self.pool_at[terms.info_hash][number] = pool

@@ -6,7 +6,8 @@
 @notice Anybody may register a key by showing that its secret is known. Registration gives no right
         but to be named in a pool's terms; nobody can change or remove a key.
 @dev A key is kept as the code of a contract that does nothing: reading its 256 bytes costs one
-     cold access instead of eight.
+     cold access instead of eight. The registry makes no other contracts, so the address of key
+     `id` follows from its nonce, id + 1, and need not be kept.
 """
 
 from .interfaces import ITrackers
@@ -27,7 +28,6 @@ event TrackerRegistered:
 
 
 registered: public(uint256)
-_keys: HashMap[uint256, address]
 _id_after: HashMap[bytes32, uint256]  # keccak of the key -> id + 1
 
 
@@ -48,7 +48,7 @@ def register(key: Bytes[256], possession: Bytes[128]) -> uint256:
     assert bls._verify(key, hashed, possession), "trackers: possession not proved"
 
     id: uint256 = self.registered
-    self._keys[id] = raw_create(concat(_STORE, key))
+    assert raw_create(concat(_STORE, key)) == self._place(id), "trackers: key out of place"
     self._id_after[digest] = id + 1
     self.registered = id + 1
     log TrackerRegistered(id=id, registrant=msg.sender, key=key)
@@ -104,7 +104,32 @@ def verify(message: bytes32, signers: DynArray[uint256, MAX_SIGNERS], signature:
 @internal
 @view
 def _key(id: uint256) -> Bytes[256]:
-    return slice(self._keys[id].code, 1, 256)
+    return slice(self._place(id).code, 1, 256)
+
+
+@internal
+@view
+def _place(id: uint256) -> address:
+    """
+    @notice The address that CREATE gives at nonce id + 1: keccak of the RLP of (creator, nonce).
+    """
+    nonce: uint256 = id + 1
+    bytes_: uint256 = 0  # of the nonce, behind a byte that counts them; below 128 it stands alone
+    if nonce >= 128:
+        for k: uint256 in range(1, 33):
+            bytes_ = k
+            if nonce >> (8 * k) == 0:
+                break
+    rlp: uint256 = ((214 + bytes_) << 8 | 148) << 160 | convert(self, uint256)
+    size: uint256 = 23
+    if bytes_ > 0:
+        rlp = (rlp << 8 | (128 + bytes_)) << (8 * bytes_)
+        size += bytes_
+    else:
+        rlp <<= 8
+    rlp |= nonce
+    digest: bytes32 = keccak256(slice(convert(rlp << (256 - 8 * size), bytes32), 0, size))
+    return convert(convert(digest, uint256) & (2**160 - 1), address)
 
 
 @internal

@@ -45,7 +45,7 @@ def _http_client() -> Run:
             self.server = Canned(data, step)
 
         async def _connect(self, url: str, public_only: bool) -> http.HttpConnection:
-            http._split(url)
+            http.split_url(url)
             return http.HttpConnection(self.server, "127.0.0.1")
 
     async def fetch(data: bytes) -> None:
@@ -177,7 +177,7 @@ TARGETS = (
         "http_client",
         _http_client,
         _http_client_seeds,
-        ("axon.peer.http",),
+        ("axon.peer.http", "axon.peer.http_response", "axon.peer.http_dial"),
         (
             b"Transfer-Encoding: chunked\r\n",
             b"Content-Length: ",

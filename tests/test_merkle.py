@@ -73,7 +73,7 @@ def test_history_tree_is_its_twin_and_sees_ahead(leaves: list[bytes], more: list
     tree = history(leaves)
     assert len(tree) == len(leaves)
     assert tree.root() == twin(leaves)
-    assert tree.root_after(more) == twin(leaves + more)
+    assert tree.grow(more).root == twin(leaves + more)
     assert tree.root() == twin(leaves)
 
 

@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -114,7 +113,7 @@ def test_sealed_epoch_takes_nothing_more_but_knows_what_it_has(log: ReceiptLog) 
 
 
 def test_acks_and_what_follows_a_count(log: ReceiptLog) -> None:
-    acks = [PieceAck(PieceIndex(index), frozenset([0, index])) for index in range(1, 4)]
+    acks = [PieceAck.of(index, [0, index]) for index in range(1, 4)]
     for number, ack in enumerate(acks, 1):
         log.append(Role.GIVEN, [(make(number, 2 * number), [ack])])
     assert log.acks(ledger()) == acks
@@ -161,20 +160,49 @@ def test_damaged_or_missing_files_are_storage_errors(tmp_path: Path, log: Receip
             call()
 
 
-def test_failed_batch_leaves_nothing_behind(log: ReceiptLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = itertools.count()
-    store = ReceiptLog._store
-
-    def failing(*args: object) -> Outcome:
-        if next(calls) == 1:
-            raise sqlite3.OperationalError("database or disk is full")
-        return store(*args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ReceiptLog, "_store", failing)
+@pytest.mark.parametrize("batch", [(1, 2), (1, 1, 2), (2,)])
+def test_failed_batch_leaves_nothing_behind(log: ReceiptLog, batch: tuple[int, ...]) -> None:
+    receipts = [make(sequence, sequence) for sequence in batch]
+    log._db.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON receipts WHEN NEW.sequence = 2"
+        " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+    )
     with pytest.raises(StorageError, match="full"):
-        log.append(Role.GIVEN, [make(1, 1), make(2, 2)])
+        log.append(Role.GIVEN, receipts)
     assert log.read() == []
-    assert log.append(Role.GIVEN, [make(1, 1), make(2, 2)]) == [Outcome.STORED] * 2
+    log._db.execute("DROP TRIGGER full")
+    assert log.append(Role.GIVEN, receipts)[-1] is Outcome.STORED
+    assert [entry.receipt.sequence for entry in log.read()] == sorted(set(batch))
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), max_size=12),
+    st.lists(st.integers(1, 4), min_size=1, max_size=12),
+    st.sampled_from([3, 4]),
+)
+def test_log_does_not_depend_on_how_receipts_were_batched(
+    said: list[tuple[int, int]], sizes: list[int], sealed: int
+) -> None:
+    """The fast way in (receipts that follow on the last) leaves what one at a time, checked, leaves."""
+    receipts = [make(sequence, blocks) for sequence, blocks in said]
+    with tempfile.TemporaryDirectory() as folder:
+        logs = [ReceiptLog(Path(folder) / name, durable=False) for name in "ab"]
+        for log in logs:
+            log.seal(1, SCOPE.pool, Epoch(sealed))
+        one, many = logs
+        one._follow = lambda rows, durable: False  # type: ignore[method-assign]
+        alone = [outcome for receipt in receipts for outcome in one.append(Role.GIVEN, [receipt])]
+        together, at = list[Outcome](), 0
+        for size in itertools.cycle(sizes):
+            if at >= len(receipts):
+                break
+            together += many.append(Role.GIVEN, receipts[at : at + size], durable=bool(size & 1))
+            at += size
+        assert together == alone
+        assert [entry.receipt for entry in many.read()] == [entry.receipt for entry in one.read()]
+        assert many.equivocations() == one.equivocations()
+        for log in logs:
+            log.close()
 
 
 WRITER = """

@@ -128,15 +128,15 @@ def test_equivocation_needs_both_signatures() -> None:
     ],
 )
 def test_ack_bytes_are_as_documented(blocks: list[int], raw: str) -> None:
-    ack = PieceAck(PieceIndex(7), frozenset(blocks))
+    ack = PieceAck.of(7, blocks)
     assert ack.serialize() == bytes.fromhex(raw)
     assert PieceAck.parse_all(bytes.fromhex(raw)) == [ack]
 
 
 def acks() -> st.SearchStrategy[PieceAck]:
     return st.builds(
-        PieceAck,
-        st.integers(0, 2**32 - 1).map(PieceIndex),
+        PieceAck.of,
+        st.integers(0, 2**32 - 1),
         st.frozensets(st.integers(0, 300), min_size=1, max_size=40)
         | st.integers(1, 300).map(lambda count: frozenset(range(count))),
     )

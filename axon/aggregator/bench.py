@@ -1,44 +1,59 @@
 """Time epochs: edges from signed receipts, and shares, root and proof from edges.
 
-Every case runs in a process of its own, so that its peak memory is its own, and proves twice:
+Every case runs in a process of its own, so that its peak memory is its own. Proofs are made twice:
 the second time counts (kernels compiled, memory touched).
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any, Final
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, Final, Self
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from axon.errors import AxonError
+from axon.errors import AxonError, ConfigError
 
-__all__ = ["CASES", "QUICK", "run", "show"]
+__all__ = ["CASES", "QUICK", "receipts_case", "run", "show"]
 
 Case = dict[str, Any]
+
+
+def receipts_case(receipts: int) -> Case:
+    """Return the case of so many receipts: AXR-1 takes 2^20 edges, so ten million are ten a ledger."""
+    peers = 10_000 if receipts >= 1_000_000 else 1_000
+    ledgers = min(receipts, 100 * peers) // peers * peers
+    if ledgers == 0 or receipts % ledgers:
+        raise ConfigError(f"{receipts} receipts: want thousands, or beyond a million millions")
+    return {"case": "receipts", "receipts": receipts, "ledgers": ledgers, "peers": peers, "processes": 2}
+
 
 CASES: Final[tuple[Case, ...]] = (
     {"case": "epoch", "edges": 6_000, "peers": 500, "options": "onchain-100"},
     {"case": "epoch", "edges": 6_000, "peers": 500, "options": "onchain-128"},
     {"case": "epoch", "edges": 100_000, "peers": 5_000, "options": "offchain-100"},
     {"case": "epoch", "edges": 1_000_000, "peers": 15_000, "options": "offchain-100"},
-    {"case": "receipts", "receipts": 1_000_000, "peers": 10_000, "processes": 2},
+    receipts_case(1_000_000),
+    receipts_case(10_000_000),
 )
 QUICK: Final[tuple[Case, ...]] = (
     CASES[0],
     {"case": "epoch", "edges": 100_000, "peers": 5_000, "options": "offchain-100"},
-    {"case": "receipts", "receipts": 20_000, "peers": 1_000, "processes": 2},
+    receipts_case(20_000),
 )
 
 
-def run(*, quick: bool = False, tell: Callable[[Case], None] = lambda row: None) -> list[Case]:
-    """Run all cases, or the quick ones; `tell` hears each row.
+def run(cases: Sequence[Case], *, tell: Callable[[Case], None] = lambda row: None) -> list[Case]:
+    """Run cases, each in a fresh process; `tell` hears each row.
 
     Raises
     ------
@@ -46,30 +61,40 @@ def run(*, quick: bool = False, tell: Callable[[Case], None] = lambda row: None)
         If a case fails.
     """
     rows = []
-    for case in QUICK if quick else CASES:
-        done = subprocess.run(
-            [sys.executable, "-m", "axon.aggregator.bench", json.dumps(case)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise AxonError(f"bench {case}: {done.stderr.strip().splitlines()[-1:]}")
-        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    for case in cases:
+        with tempfile.TemporaryDirectory(prefix="axon-bench-") as home:
+            if case["case"] == "receipts":
+                case = {**_fresh({**case, "case": "make", "home": home}), "case": "receipts"}
+            row = _fresh(case)
+        rows.append({name: value for name, value in row.items() if name not in ("home", "files")})
         tell(rows[-1])
     return rows
+
+
+def _fresh(case: Case) -> Case:
+    done = subprocess.run(
+        [sys.executable, "-m", "axon.aggregator.bench", json.dumps(case)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise AxonError(f"bench {case}: {done.stderr.strip().splitlines()[-1:]}")
+    found: Case = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def show(console: Console, rows: Sequence[Case]) -> None:
     """Print the rows as a table."""
     table = Table(title="One epoch", caption="seconds: warm, all that is listed to its right")
-    for name in ("case", "edges", "peers", "options", "rows"):
+    for name in ("case", "receipts", "edges", "peers", "options", "rows"):
         table.add_column(name, justify="left" if name in ("case", "options") else "right")
     for name in ("seconds", "shares", "root", "proof", "verify", "signatures", "KiB", "peak MB"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
             row["case"],
+            f"{row['receipts']:,}" if "receipts" in row else "",
             f"{row['edges']:,}",
             f"{row['peers']:,}",
             row.get("options", ""),
@@ -139,40 +164,75 @@ def _epoch(case: Case) -> Case:
     return {**case, "edges": len(edges), "log_rows": air.log_rows, "proven_bits": bits, **best}
 
 
+def _make(case: Case) -> Case:
+    """Write the receipts of a case into its folder."""
+    from axon.aggregator.manyreceipts import make
+
+    files = make(Path(case["home"]), case["receipts"], case["ledgers"], case["peers"], os.cpu_count() or 1)
+    return {**case, "files": [str(path) for path in files]}
+
+
 def _receipts(case: Case) -> Case:
-    """Edges from signed receipts, as an aggregator gets them: parsing, merging, signatures, set rule."""
-    from axon.ids import Account, Epoch, InfoHash, PieceIndex
-    from axon.keys import NodeSecret
-    from axon.receipts import Receipt, Scope
+    """Edges from files of signed receipts: latest of each ledger, merging, signatures, set rule."""
+    from axon.aggregator.manyreceipts import BLOCKS, SCOPE
+    from axon.aggregator.sources import read_latest
+    from axon.receipts import Receipt
     from axon.rewards.collect import collect
 
-    rng = np.random.default_rng(8)
-    scope = Scope(1, Account(b"\1" * 20), InfoHash(b"\2" * 20), Epoch(0))
-    keys = [NodeSecret(k.to_bytes(32, "big")) for k in range(1, case["peers"] + 1)]
-    each = case["receipts"] // len(keys)
-    raw = []
-    for k, secret in enumerate(keys):
-        for other in rng.choice(len(keys) - 1, each, replace=False):
-            up = keys[other + (other >= k)].public
-            body = Receipt(*scope, secret.public, up, PieceIndex(0), 64, 1, bytes(32), 1)
-            raw.append(body.signed(secret).serialize())
-    started = time.perf_counter()
-    found = collect([raw], scope, (), each * 64, processes=case["processes"])
-    seconds = time.perf_counter() - started
-    sample = [Receipt.parse(data) for data in raw[:2000]]
+    torrent = case["ledgers"] // case["peers"] * BLOCKS
+    sources = [read_latest(Path(path), SCOPE.chain_id, SCOPE.pool, SCOPE.epoch) for path in case["files"]]
+    with _Memory() as memory:
+        started = time.perf_counter()
+        found = collect(sources, SCOPE, (), torrent, processes=case["processes"])
+        seconds = time.perf_counter() - started
+    sample = [Receipt.parse(data) for data in islice(found.receipts(), 2000)]
     started = time.perf_counter()
     assert all(receipt.verifies() for receipt in sample)
-    signatures = (time.perf_counter() - started) / len(sample) * len(raw) / case["processes"]
-    return {**case, "edges": len(found.edges), "seconds": seconds, "signatures": signatures}
+    signatures = (time.perf_counter() - started) / len(sample) * case["ledgers"] / case["processes"]
+    assert len(found.edges) == case["ledgers"] and not found.refused
+    facts = {"edges": len(found.edges), "seconds": seconds, "signatures": signatures}
+    return {**case, **facts, "peak_mb": memory.peak / 1024}
+
+
+class _Memory:
+    """The most that this process and its children had resident at once, in KiB; shared pages once."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.2):
+            self.peak = max(self.peak, sum(map(self._held, [os.getpid(), *self._children()])))
+
+    @staticmethod
+    def _children() -> list[int]:
+        found = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+        return [int(pid) for file in found for pid in file.read_text().split()]
+
+    @staticmethod
+    def _held(pid: int) -> int:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:  # a worker that has ended
+            return 0
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
 
 
 def _main(argument: str) -> None:
     case = json.loads(argument)
-    row = {"epoch": _epoch, "receipts": _receipts}[case["case"]](case)
+    row = {"epoch": _epoch, "make": _make, "receipts": _receipts}[case["case"]](case)
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if case["case"] == "receipts":  # its processes share most of their memory; the largest is counted beside
-        usage += resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(json.dumps({**row, "peak_mb": usage / 1024}))
+    print(json.dumps({"peak_mb": usage / 1024} | row))
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ from rich.table import Table
 from axon.aggregator.commands_chain import matrix, rules, settle, verify_chain
 from axon.aggregator.config import Config
 from axon.aggregator.matrix import write_parquet
-from axon.aggregator.omissions import omitted, promised
 from axon.aggregator.proofs import ProofFile, check_rows, make_proof
 from axon.aggregator.report import EpochReport
 from axon.aggregator.sources import read_latest
 from axon.aggregator.trackers import TrackerClient
+from axon.bt.omission import omitted, promised
 from axon.errors import ConfigError, StorageError
 from axon.ids import Epoch, format_account
 from axon.receipts import Receipt
@@ -145,9 +145,9 @@ def _simulate(config: Config) -> int:
 
 
 def _bench(config: Config) -> int:
-    from axon.aggregator.bench import run, show
+    from axon.aggregator.bench import CASES, QUICK, run, show
 
-    rows = run(quick=config.quick)
+    rows = run(QUICK if config.quick else CASES)
     if config.json:
         print(json.dumps(rows, indent=1))
     else:

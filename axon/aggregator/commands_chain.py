@@ -52,7 +52,8 @@ def settle(config: Config) -> int:
     job = EpochJob(
         home, pool, epoch, blocks, trackers, named(config.options), report, processes=config.processes
     )
-    done = job.run(dry=config.dry_run, submitter=config.submitter if config.dry_run else None)
+    submitter = config.submitter if config.dry_run else None
+    done = job.run(dry=config.dry_run, submitter=submitter, wait=config.wait)
     shown = (preview_matrix if config.dry_run else _settled)(pool, epoch, done.statement.shares)
     figures |= _figures(done, config.options)
     if config.report:

@@ -1,22 +1,19 @@
-"""Configuration of `python -m axon.aggregator`: flags, then `AXON_*`, then a TOML file, then the defaults.
+"""Configuration of `python -m axon.aggregator`; where settings may come from is `axon.settings`'s.
 
-The TOML file has the flags' long names as keys (``rpc = "http://…"``, ``tracker = ["http://…"]``); a table
-named after a command overrides for that command. The environment has them in capitals: ``AXON_RPC``; lists
-are separated by spaces. Unknown keys of the file are refused; unknown variables are not, for other
-programs share the prefix.
+The job's folder is ``AXON_AGGREGATOR_DATA`` in the environment, for ``AXON_DATA`` is the peer's.
 """
 
 import argparse
 import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from axon import __version__
 from axon.errors import ConfigError
 from axon.ids import Account, parse_account
+from axon.settings import Layers, Parser, Setting, switch
 
 __all__ = ["Config", "parse_config"]
 
@@ -50,6 +47,7 @@ class Config:
     data: Path | None = None
     options: str = "onchain-100"
     dry_run: bool = False
+    wait: bool = False
     # files
     file: Path | None = None
     out: Path | None = None
@@ -61,11 +59,6 @@ class Config:
     # research
     seeds: int = 3
     quick: bool = False
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help says more)\n")
 
 
 def _count(least: int, most: int) -> Callable[[str], int]:
@@ -93,38 +86,40 @@ def _url(text: str) -> str:
     return text
 
 
-# How one value is read, wherever it comes from; what --help says; what stands for it there.
-_SETTINGS: Final[dict[str, tuple[Callable[[str], Any], str, str]]] = {
-    "pool": (parse_account, "the pool's address", "ADDRESS"),
-    "epoch": (_count(0, MAX_EPOCH - 1), "counted from 0", "N"),
-    "pools": (Path, "the pool's rules, as `rules` writes them", "FILE"),
-    "processes": (_count(1, 256), "that check signatures, when there are many (default 2)", "N"),
-    "rpc": (_url, "a JSON-RPC node", "URL"),
-    "keystore": (Path, "the wallet: an encrypted keystore", "FILE"),
-    "key_file": (Path, "the wallet: a file with a secret key of 64 hexadecimal digits", "FILE"),
-    "password_file": (Path, "the keystore's password (or AXON_PASSWORD)", "FILE"),
-    "submitter": (parse_account, "whom the proof names (default: the wallet)", "ADDRESS"),
-    "timeout": (_seconds, "that a transaction may take (default 180)", "SECONDS"),
-    "tracker": (_url, "one of the pool's trackers; repeat for each", "URL"),
-    "torrent": (Path, "the pool's torrent", "TORRENT"),
-    "blocks": (_count(1, 1 << 36), "of 16 KiB in the torrent, instead of --torrent", "N"),
-    "data": (Path, "the job's folder: run again with it to go on after anything", "DIR"),
-    "options": (str, "a named set of the proof's parameters (default onchain-100)", "NAME"),
-    "out": (Path, "write the result here", "FILE"),
-    "parquet": (Path, "write the table as Parquet", "FILE"),
-    "report": (Path, "write report.json and report.png into this folder", "DIR"),
-    "answer": (Path, "the tracker's answer to the submission, as it came", "FILE"),
-    "submission": (Path, "the receipts that were submitted, 236 bytes each", "FILE"),
-    "plot": (Path, "draw the result", "PNG"),
-    "seeds": (_count(1, 1000), "swarms drawn for each row (default 3)", "N"),
-}
-_SWITCHES: Final = {
-    "json": "print JSON for programs",
-    "quiet": "print no progress",
-    "dry_run": "stop before the transaction",
-    "quick": "leave out what takes long",
-}
-_LISTS: Final = ("tracker",)
+_LAYERS: Final = Layers(
+    "aggregator",
+    {
+        "pool": Setting(parse_account, "the pool's address", "ADDRESS"),
+        "epoch": Setting(_count(0, MAX_EPOCH - 1), "counted from 0", "N"),
+        "pools": Setting(Path, "the pool's rules, as `rules` writes them", "FILE"),
+        "processes": Setting(_count(1, 256), "that check signatures, when there are many (default 2)", "N"),
+        "rpc": Setting(_url, "a JSON-RPC node", "URL"),
+        "keystore": Setting(Path, "the wallet: an encrypted keystore", "FILE"),
+        "key_file": Setting(Path, "the wallet: a file with a secret key of 64 hexadecimal digits", "FILE"),
+        "password_file": Setting(Path, "the keystore's password (or AXON_PASSWORD)", "FILE"),
+        "submitter": Setting(parse_account, "whom the proof names (default: the wallet)", "ADDRESS"),
+        "timeout": Setting(_seconds, "that a transaction may take (default 180)", "SECONDS"),
+        "tracker": Setting(_url, "one of the pool's trackers; repeat for each", "URL", many=True),
+        "torrent": Setting(Path, "the pool's torrent", "TORRENT"),
+        "blocks": Setting(_count(1, 1 << 36), "of 16 KiB in the torrent, instead of --torrent", "N"),
+        "data": Setting(
+            Path, "the job's folder: run again with it to go on after anything", "DIR", shared=False
+        ),
+        "options": Setting(str, "a named set of the proof's parameters (default onchain-100)", "NAME"),
+        "out": Setting(Path, "write the result here", "FILE"),
+        "parquet": Setting(Path, "write the table as Parquet", "FILE"),
+        "report": Setting(Path, "write report.json and report.png into this folder", "DIR"),
+        "answer": Setting(Path, "the tracker's answer to the submission, as it came", "FILE"),
+        "submission": Setting(Path, "the receipts that were submitted, 236 bytes each", "FILE"),
+        "plot": Setting(Path, "draw the result", "PNG"),
+        "seeds": Setting(_count(1, 1000), "swarms drawn for each row (default 3)", "N"),
+        "json": switch("print JSON for programs"),
+        "quiet": switch("print no progress"),
+        "dry_run": switch("stop before the transaction"),
+        "wait": switch("wait for the end of the epoch"),
+        "quick": switch("leave out what takes long"),
+    },
+)
 
 
 def parse_config(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
@@ -135,22 +130,17 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -
     ConfigError
         If the environment or the file is wrong. (A wrong command line exits with 2, as argparse does.)
     """
-    given = vars(_parser().parse_args(argv))
-    layers = _from_file(given.pop("config", None), str(given["command"]), environ)
-    layers |= _from_environment(environ)
+    merged: dict[str, Any] = _LAYERS.merge(_parser().parse_args(argv), environ)
     known = {field.name for field in fields(Config)}
-    merged: dict[str, Any] = {name: value for name, value in (layers | given).items() if name in known}
-    for name, value in merged.items():
-        if isinstance(value, list):
-            merged[name] = tuple(value)
-    return Config(**merged)
+    return Config(**{name: value for name, value in merged.items() if name in known})
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="axon aggregator",
         description="Turn an epoch's receipts into rewards: compute, prove, settle, check.",
-        epilog="Every flag can also be set as AXON_NAME, or in a TOML file (--config, AXON_CONFIG).",
+        epilog="Every flag can also be set as AXON_AGGREGATOR_NAME, or as AXON_NAME (but for --data, which is"
+        " the peer's there), or in a TOML file (--config, AXON_CONFIG).",
     )
     parser.add_argument("--version", action="version", version=f"axon {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -159,9 +149,9 @@ def _parser() -> argparse.ArgumentParser:
         sub: argparse.ArgumentParser = commands.add_parser(
             name, help=help_text, description=help_text[0].upper() + help_text[1:] + "."
         )
-        sub.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of defaults")
+        _LAYERS.add_config(sub)
         for setting in (*settings, "json", "quiet"):
-            _option(sub, setting)
+            _LAYERS.add(sub, setting)
         return sub
 
     local = ("pools", "pool", "epoch", "processes")
@@ -179,7 +169,18 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", nargs="?", type=Path, metavar="PROOF", help="as `prove` writes it")
     wallet = ("keystore", "key_file", "password_file", "timeout")
     chain = ("rpc", "pool", "epoch")
-    job = ("tracker", "torrent", "blocks", "data", "options", "processes", "submitter", "dry_run", "report")
+    job = (
+        "tracker",
+        "torrent",
+        "blocks",
+        "data",
+        "options",
+        "processes",
+        "submitter",
+        "dry_run",
+        "wait",
+        "report",
+    )
     command(
         "settle", "collect, prove and settle an epoch; goes on where it was cut off", *chain, *wallet, *job
     )
@@ -201,71 +202,3 @@ def _parser() -> argparse.ArgumentParser:
     command("simulate", "attackers against reward functions", "seeds", "quick", "plot")
     command("bench", "time epochs: edges, shares, proof", "quick")
     return parser
-
-
-def _option(parser: argparse.ArgumentParser, name: str) -> None:
-    flag = "--" + name.replace("_", "-")
-    absent = argparse.SUPPRESS  # only what was really said wins over the environment
-    if name in _SWITCHES:
-        parser.add_argument(flag, action="store_const", const=True, default=absent, help=_SWITCHES[name])
-        return
-    read, text, metavar = _SETTINGS[name]
-    action = "append" if name in _LISTS else "store"
-    parser.add_argument(flag, action=action, type=_checked(read), metavar=metavar, help=text, default=absent)
-
-
-def _checked(convert: Callable[[str], Any]) -> Callable[[str], Any]:
-    def convert_or_complain(text: str) -> Any:
-        try:
-            return convert(text)
-        except ConfigError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert_or_complain
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    found = dict[str, Any]()
-    for name in (*_SETTINGS, *_SWITCHES):
-        variable = "AXON_" + name.upper()
-        text = environ.get(variable)
-        if text is not None:
-            found[name] = _convert(name, text.split() if name in _LISTS else text, variable)
-    return found
-
-
-def _from_file(path: Path | None, command: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    asked = path or (Path(environ["AXON_CONFIG"]) if environ.get("AXON_CONFIG") else None)
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    path = asked or home / "axon" / "aggregator.toml"
-    if asked is None and not path.exists():
-        return {}
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    commands = {key: value for key, value in table.items() if isinstance(value, dict)}
-    flat = {key: value for key, value in table.items() if key not in commands} | commands.get(command, {})
-    found = dict[str, Any]()
-    for key, value in flat.items():
-        name = key.replace("-", "_")
-        if name not in _SETTINGS and name not in _SWITCHES:
-            raise ConfigError(f"{path}: unknown setting {key!r}")
-        found[name] = _convert(name, value, f"{path}: {key}")
-    return found
-
-
-def _convert(name: str, value: Any, where: str) -> Any:
-    try:
-        if name in _SWITCHES:
-            flags = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
-            return flags[str(value).lower()]
-        if name in _LISTS:
-            if not isinstance(value, list):
-                raise ConfigError(f"{value!r} is not a list")
-            return [_SETTINGS[name][0](str(item)) for item in value]
-        return _SETTINGS[name][0](str(value))
-    except KeyError:
-        raise ConfigError(f"{where}: {value!r} is neither true nor false") from None
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None

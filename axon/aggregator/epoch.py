@@ -9,22 +9,23 @@ from then on they are fixed. Nothing is sent to the chain before the proof has b
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from axon.aggregator.folder import JobFolder
 from axon.aggregator.proofs import check_rows, envelope, make_proof
-from axon.aggregator.trackers import TrackerClient
+from axon.aggregator.quorum import Quorum, Registered, Report
 from axon.chain.attestation import Attestation, combine
+from axon.chain.contract import Event
 from axon.chain.pool import Pool, Terms, Totals
 from axon.errors import AxonError, ChainError, ConfigError, ProofRejected, StorageError, TrackerError
-from axon.ids import Account, Epoch, NodeKey, format_account
+from axon.ids import Account, Epoch, format_account
 from axon.receipts import RECEIPT_SIZE
 from axon.rewards.air import Statement
-from axon.rewards.attestation import AttestRequest, Difference, Refusal, edges_of
+from axon.rewards.attestation import AttestRequest, edges_of
 from axon.rewards.epoch import RebuiltEpoch, commit, rebuild
 from axon.rewards.pools import PoolRules, read_rules
 from axon.stark import Options, Proof, verify
@@ -32,16 +33,7 @@ from axon.stark import Options, Proof, verify
 __all__ = ["EpochJob", "Registered", "Report", "Settled"]
 
 _T = TypeVar("_T")
-Report = Callable[[str, Mapping[str, object]], None]  # stage, what it found
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """One of the pool's trackers: where it is, and how the chain knows it."""
-
-    id: int  # in the registry
-    client: TrackerClient
-    public_key: bytes  # as registered; what it signs must verify under this
+_LOOK: Final = 15.0  # seconds between looks at the chain while the epoch lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +66,8 @@ class EpochJob:
         Told of every stage when it is done.
     processes : int
         That check signatures, when there are many.
+    sleep : callable
+        Lets so many seconds pass.
 
     Raises
     ------
@@ -94,18 +88,20 @@ class EpochJob:
         report: Report = lambda stage, facts: None,
         *,
         processes: int = 2,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._folder = JobFolder(home)
         self._pool = pool
         self._epoch = epoch
         self._blocks = blocks
-        self._trackers = list(trackers)
+        self._quorum = Quorum(trackers, report)
         self._options = options
         self._report = report
         self._processes = processes
+        self._sleep = sleep
         self._rebuilt: tuple[list[bytes], RebuiltEpoch, bytes] | None = None
 
-    def run(self, *, dry: bool = False, submitter: Account | None = None) -> Settled:
+    def run(self, *, dry: bool = False, submitter: Account | None = None, wait: bool = False) -> Settled:
         """Do what is left to do.
 
         Parameters
@@ -114,11 +110,13 @@ class EpochJob:
             Stop before the transaction.
         submitter : Account, optional
             Whom the proof names; by default the account that the pool is seen by.
+        wait : bool
+            Wait for the end of the epoch, instead of saying when that is.
         """
         with self._folder.locked():
             self._is_ours()
             terms = self._pool.terms()
-            self._is_over(terms)
+            self._is_over(terms, wait)
             by = submitter or self._pool.chain.account
             if not dry:
                 self._is_open(by)
@@ -148,30 +146,56 @@ class EpochJob:
             other = {key: value for key, value in kept.items() if mine.get(key) != value}
             raise ConfigError(f"{self._folder.path} is the folder of another job: {other}")
 
-    def _is_over(self, terms: Terms) -> None:
+    def _is_over(self, terms: Terms, wait: bool) -> None:
         """The rules of an epoch are fixed when it is over, and not before: peers may still join."""
         if not 0 <= self._epoch < terms.epochs:
             raise ChainError(f"epoch {self._epoch}: the pool has {terms.epochs}")
-        over = terms.start + (self._epoch + 1) * terms.epoch_length
-        now = self._pool.chain.now()
-        if now < over:
-            raise ChainError(f"epoch {self._epoch} ends at {over}, the chain is at {now}")
+        end = terms.start + (self._epoch + 1) * terms.epoch_length
+        left = end - self._pool.chain.next_time()
+        if left > 0 and not wait:
+            raise ChainError(f"epoch {self._epoch} ends at {_date(end)}, in {left} seconds: run again then")
+        if left > 0:
+            self._report("waiting", {"until": _date(end), "seconds": left})
+        while left > 0:
+            self._sleep(min(left, _LOOK))
+            try:
+                left = end - self._pool.chain.next_time()
+            except ChainError as error:  # nothing to lose: look again
+                self._warn(str(error))
 
     def _is_open(self, submitter: Account) -> None:
         """No work for an epoch that somebody else has settled."""
         found = self._pool.contract.events("Settled", epoch=self._epoch)
         if found and found[0]["submitter"] != submitter:
-            by, how = format_account(found[0]["submitter"]), found[0].transaction.hex()
-            raise ChainError(f"epoch {self._epoch} was settled already, by {by} in 0x{how}")
+            raise self._taken(found[0])
+
+    def _taken(self, event: Event) -> ChainError:
+        by, how = format_account(event["submitter"]), event.transaction.hex()
+        return ChainError(f"epoch {self._epoch} was settled already, by {by} in 0x{how}")
 
     # Stages.
 
     def _rules(self) -> PoolRules:
-        def read() -> bytes:
-            return json.dumps(read_rules(self._pool, self._blocks).to_json()).encode()
+        """Read the rules; those of an epoch that is over change only if the chain reorders."""
+        rules = read_rules(self._pool, self._blocks)
+        kept = self._folder.read_json("rules.json")
+        if kept is not None and PoolRules.from_json(kept).of_epoch(self._epoch) != rules.of_epoch(
+            self._epoch
+        ):
+            self._warn(
+                "the chain has other members or terms than in an earlier run: asking and proving again"
+            )
+            self._forget("attestation.json")
+            kept = None
+        if kept is None:
+            self._folder.write("rules.json", json.dumps(rules.to_json()).encode())
+        return rules
 
-        self._folder.kept("rules.json", read)
-        return PoolRules.from_json(self._folder.read_json("rules.json") or {})
+    def _forget(self, first: str) -> None:
+        """Drop a stage and what was made of it."""
+        self._folder.drop(first)
+        for proof in self._folder.path.glob("proof-*.bin"):
+            self._folder.drop(proof.name)
 
     def _agree(self, rules: PoolRules, terms: Terms) -> tuple[RebuiltEpoch, bytes, bytes, Attestation]:
         """Find the receipts that a quorum signs for: the epoch, the seed, the root, the quorum's word."""
@@ -185,8 +209,12 @@ class EpochJob:
                 f"{self._folder.path}: the kept attestation is of another root than the kept receipts"
                 " make; delete attestation.json and run again"
             )
-        signatures = {int(id): bytes.fromhex(text) for id, text in kept["signatures"].items()}
-        return epoch, seed, root, combine(terms.trackers, signatures)
+        try:
+            signatures = {int(id): bytes.fromhex(text) for id, text in kept["signatures"].items()}
+            return epoch, seed, root, combine(terms.trackers, signatures)
+        except (LookupError, AttributeError, TypeError, ValueError, AxonError) as error:
+            path = self._folder.path / "attestation.json"
+            raise StorageError(f"{path} is damaged ({error!r}): delete it and run again") from error
 
     def _rebuild(self, rules: PoolRules, seed: bytes) -> tuple[RebuiltEpoch, bytes]:
         """Make the epoch and its root of the receipts that are here."""
@@ -207,84 +235,36 @@ class EpochJob:
         for last in (False, True):
             self._gather(rules, terms)
             epoch, root = self._rebuild(rules, seed)
-            signed, refusals, behind = self._ask(rules, epoch, seed, root)
-            self._report("quorum", {"signatures": len(signed), "wanted": terms.quorum})
-            if len(signed) >= terms.quorum:
+            wanted = AttestRequest(
+                rules.chain_id,
+                rules.pool,
+                self._epoch,
+                root.ljust(32, b"\0"),
+                seed,
+                self._options.name,
+                edges_of(epoch),
+            )
+            answers = self._quorum.ask(wanted, rules.rules_hash, epoch)
+            self._report("quorum", {"signatures": len(answers.signed), "wanted": terms.quorum})
+            if len(answers.signed) >= terms.quorum:
+                signed = {str(id): signature.hex() for id, signature in answers.signed.items()}
                 found = {"root": root.hex(), "signatures": signed}
                 self._folder.write("attestation.json", json.dumps(found).encode())
                 return found
-            if last or not behind:
+            if last or not answers.behind:
                 break
-        why = "; ".join(refusals)
-        raise TrackerError(f"{len(signed)} trackers sign, the pool wants {terms.quorum}: {why}")
+        why = "; ".join(answers.refusals)
+        raise TrackerError(f"{len(answers.signed)} trackers sign, the pool wants {terms.quorum}: {why}")
 
     def _gather(self, rules: PoolRules, terms: Terms) -> None:
         """Add what the trackers hold to what earlier runs got from them."""
         found = dict.fromkeys(_split(self._folder.read("receipts.bin") or b""))
-        answered = 0
-        for tracker in self._trackers:
-            try:
-                held = list(tracker.client.receipts(rules.chain_id, rules.pool, self._epoch))
-            except TrackerError as error:
-                self._report("warning", {"message": str(error)})
-                continue
-            answered += 1
-            found |= dict.fromkeys(held)
-            self._report("receipts", {"tracker": tracker.client.url, "receipts": len(held)})
-        self._folder.write("receipts.bin", b"".join(sorted(found)))
+        held, answered = self._quorum.held(rules.chain_id, rules.pool, self._epoch)
+        self._folder.write("receipts.bin", b"".join(sorted(found | held)))
         if answered < terms.quorum:
             raise TrackerError(
-                f"{answered} of {len(self._trackers)} trackers answer, the pool wants {terms.quorum}"
+                f"{answered} of {len(self._quorum)} trackers answer, the pool wants {terms.quorum}"
             )
-
-    def _ask(
-        self, rules: PoolRules, epoch: RebuiltEpoch, seed: bytes, root: bytes
-    ) -> tuple[dict[str, str], list[str], bool]:
-        """Ask every tracker: signatures by id, why others refuse, and whether one counts more than we."""
-        wanted = AttestRequest(
-            rules.chain_id,
-            rules.pool,
-            self._epoch,
-            root.ljust(32, b"\0"),
-            seed,
-            self._options.name,
-            edges_of(epoch),
-        )
-        signed: dict[str, str] = {}
-        refusals = list[str]()
-        behind = False
-        with ThreadPoolExecutor(max(1, len(self._trackers))) as pool:  # each rebuilds the epoch: seconds
-
-            def ask(tracker: Registered) -> bytes | TrackerError | Refusal:
-                try:
-                    return self._signature(tracker, wanted, rules.rules_hash, epoch)
-                except (TrackerError, Refusal) as error:
-                    return error
-
-            answers = list(pool.map(ask, self._trackers))
-        for tracker, answer in zip(self._trackers, answers, strict=True):
-            url = tracker.client.url
-            if isinstance(answer, bytes):
-                signed[str(tracker.id)] = answer.hex()
-                self._report("attested", {"tracker": url})
-                continue
-            refusals.append(str(answer) if str(answer).startswith(url) else f"{url}: {answer}")
-            self._report("warning", {"message": refusals[-1]})
-            behind |= isinstance(answer, Refusal) and any(d.ours > d.theirs for d in answer.differences)
-        return signed, refusals, behind
-
-    def _signature(
-        self, tracker: Registered, wanted: AttestRequest, rules_hash: bytes, epoch: RebuiltEpoch
-    ) -> bytes:
-        """Ask; if the tracker lacks receipts or evidence that we hold, hand them over and ask once more."""
-        try:
-            return tracker.client.attest(wanted, rules_hash, tracker.public_key)
-        except Refusal as refusal:
-            lacking = _receipts_for(refusal.differences, epoch)
-            if not lacking:
-                raise
-            tracker.client.submit(lacking)
-            return tracker.client.attest(wanted, rules_hash, tracker.public_key)
 
     def _prove(self, epoch: RebuiltEpoch, statement: Statement, seed: bytes) -> bytes:
         air, options, name = epoch.air(self._options), self._options, f"proof-{statement.submitter.hex()}.bin"
@@ -297,7 +277,7 @@ class EpochJob:
         try:
             verify(air, statement.public(), Proof.from_bytes(raw), options)
         except ProofRejected as error:  # a disk that forgets; or else a bug, and then it says so again
-            self._report("warning", {"message": f"the kept proof is rejected ({error}): proving again"})
+            self._warn(f"the kept proof is rejected ({error}): proving again")
             self._folder.drop(name)
             raw = self._folder.kept(name, make)
             verify(air, statement.public(), Proof.from_bytes(raw), options)
@@ -311,7 +291,7 @@ class EpochJob:
         kept = self._folder.read_json("settled.json")
         found = self._found(statement)
         if kept is not None and found is None:
-            self._report("warning", {"message": "the chain has forgotten the settlement: sending it again"})
+            self._warn("the chain has forgotten the settlement: sending it again")
             kept = None
         if kept is None and found is not None:  # sent by a run that was cut off before it could note it
             kept = {"transaction": found.hex(), "gas_used": 0}
@@ -326,6 +306,8 @@ class EpochJob:
         on_chain = self._pool.contract.events("Settled", epoch=self._epoch)
         if not on_chain:
             return None
+        if on_chain[0]["submitter"] != statement.submitter:
+            raise self._taken(on_chain[0])
         if self._pool.shares_of(self._epoch).shares != list(statement.shares):
             raise ChainError(f"epoch {self._epoch} was settled with other shares")
         return on_chain[0].transaction
@@ -344,14 +326,23 @@ class EpochJob:
         except ChainError as error:
             # An earlier transaction of ours may have been taken up late, and this one refused for it.
             found = self._found(statement)
-            if found is None and ("verifier:" in str(error) or "proof refused" in str(error)):
-                # It was verified here, so the contract must be for something else.
-                name = self._options.name
-                raise ChainError(f"{error}: is the pool's verifier one for {name}?") from error
-            if found is None:
-                raise
-            return {"transaction": found.hex(), "gas_used": 0}
+            if found is not None:
+                return {"transaction": found.hex(), "gas_used": 0}
+            raise self._refused(error) from error
         return {"transaction": receipt.transaction.hex(), "gas_used": receipt.gas_used}
+
+    def _refused(self, error: ChainError) -> ChainError:
+        """Say what a revert means for whoever runs the job."""
+        if "attestation refused" in str(error) or "below quorum" in str(error):
+            self._folder.drop("attestation.json")
+            return ChainError(f"{error}: the kept signatures are dropped, run again to ask for new ones")
+        if "verifier:" in str(error) or "proof refused" in str(error):
+            # It was verified here, so the contract must be for something else.
+            return ChainError(f"{error}: is the pool's verifier one for {self._options.name}?")
+        return error
+
+    def _warn(self, message: str) -> None:
+        self._report("warning", {"message": message})
 
     def _timed(self, stage: str, work: Callable[[], _T]) -> _T:
         started = time.perf_counter()
@@ -395,23 +386,5 @@ def _split(raw: bytes) -> list[bytes]:
     return [raw[at : at + RECEIPT_SIZE] for at in range(0, len(raw), RECEIPT_SIZE)]
 
 
-def _receipts_for(found: Sequence[Difference], epoch: RebuiltEpoch) -> list[bytes]:
-    """Return what a tracker needs to see the epoch as we do.
-
-    Where it counts fewer blocks: our receipts. Where it counts a downloader whom we caught in a
-    contradiction: both receipts (in its answer `theirs` are the request's blocks, so ours here).
-    """
-    fewer = {(d.downloader, d.uploader) for d in found if d.ours < d.theirs}
-    more: set[NodeKey] = {d.downloader for d in found if d.ours > d.theirs}
-    missing = [
-        raw
-        for raw in epoch.collected.receipts
-        if (raw[52:84], raw[84:116]) in fewer  # where a receipt has its two keys
-    ]
-    evidence = [
-        receipt.serialize()
-        for proof in epoch.collected.equivocations
-        if proof.first.downloader in more
-        for receipt in proof
-    ]
-    return missing + evidence
+def _date(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

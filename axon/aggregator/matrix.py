@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from axon.chain.artifacts import artifact
 from axon.chain.contract import Contract
 from axon.chain.pool import Pool
@@ -158,9 +160,10 @@ def write_parquet(rows: Sequence[dict[str, object]], path: Path) -> None:
         with duckdb.connect() as database:
             columns = ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
             database.execute(f"CREATE TABLE t ({columns})")
-            if rows:
-                insert = f"INSERT INTO t VALUES ({', '.join('?' * len(names))})"
-                database.executemany(insert, [list(row.values()) for row in rows])
+            if rows:  # by columns: row by row, DuckDB takes hundreds of times as long
+                table = {name: np.array([row[name] for row in rows], object) for name in names}
+                database.register("table", table)
+                database.execute('INSERT INTO t SELECT * FROM "table"')
             database.execute("COPY t TO $1 (FORMAT parquet)", [str(path)])
     except (duckdb.Error, OSError) as error:
         raise StorageError(f"{path}: {error}") from error

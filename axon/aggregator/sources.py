@@ -8,8 +8,10 @@ so ten million receipts cost the memory of their ledgers.
 import json
 import sqlite3
 import struct
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from axon.errors import StorageError
 from axon.ids import Account, Epoch, InfoHash, NodeKey
@@ -17,13 +19,28 @@ from axon.receipts import Receipt
 
 __all__ = ["read_latest"]
 
-_PARQUET = """
-SELECT arg_max(chain_id, sequence), pool, info_hash, epoch, downloader, uploader,
-       arg_max(piece, sequence), arg_max(blocks, sequence), max(sequence),
-       arg_max(root, sequence), arg_max(timestamp, sequence), arg_max(signature, sequence)
-FROM read_parquet($path) WHERE chain_id = $chain_id AND pool = $pool AND epoch = $epoch
-GROUP BY pool, info_hash, epoch, downloader, uploader
+# The inner query lives in the index alone; but for its last receipt, no ledger's row is read.
+_LATEST: Final = """
+SELECT receipt FROM (
+  SELECT id, max(sequence) FROM receipts INDEXED BY sqlite_autoindex_receipts_1
+  WHERE chain_id = ? AND pool = ? AND epoch = ?
+  GROUP BY chain_id, pool, info_hash, epoch, downloader, uploader
+) JOIN receipts USING (id)
 """
+# Two passes instead of one that holds a whole receipt for each ledger while it groups.
+_PARQUET: Final = """
+SELECT chain_id, pool, info_hash, epoch, downloader, uploader, piece, blocks, sequence,
+       root, timestamp, signature
+FROM read_parquet($path)
+SEMI JOIN (
+  SELECT info_hash, downloader, uploader, max(sequence) AS sequence
+  FROM read_parquet($path) WHERE chain_id = $chain_id AND pool = $pool AND epoch = $epoch
+  GROUP BY info_hash, downloader, uploader
+) USING (info_hash, downloader, uploader, sequence)
+WHERE chain_id = $chain_id AND pool = $pool AND epoch = $epoch
+"""
+_DUCKDB_MEMORY: Final = "700MB"  # beyond it, DuckDB works on disk
+_LEDGER: Final = slice(28, 116)  # of a receipt: info-hash, epoch and the two keys
 
 
 def read_latest(path: Path, chain_id: int, pool: Account, epoch: Epoch) -> Iterator[bytes]:
@@ -37,7 +54,7 @@ def read_latest(path: Path, chain_id: int, pool: Account, epoch: Epoch) -> Itera
     Raises
     ------
     StorageError
-        If the file is missing or is none of these.
+        If the file is missing or is none of these, or the disk has no room to sort a large one.
     """
     if not path.is_file():
         raise StorageError(f"receipts {path}: no such file")
@@ -52,12 +69,7 @@ def _from_log(path: Path, chain_id: int, pool: Account, epoch: Epoch) -> Iterato
     try:
         database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         try:
-            rows = database.execute(
-                "SELECT receipt, max(sequence) FROM receipts WHERE chain_id = ? AND pool = ? AND epoch = ?"
-                " GROUP BY chain_id, pool, info_hash, epoch, downloader, uploader",
-                (chain_id.to_bytes(8, "big"), pool, epoch),
-            )
-            for raw, _ in rows:
+            for (raw,) in database.execute(_LATEST, (chain_id.to_bytes(8, "big"), pool, epoch)):
                 yield raw
             for pair in database.execute("SELECT first, second FROM equivocations"):
                 yield from pair  # evidence must not be lost on the way to whoever judges it
@@ -71,18 +83,21 @@ def _from_parquet(path: Path, chain_id: int, pool: Account, epoch: Epoch) -> Ite
     import duckdb
 
     try:
-        with duckdb.connect() as database:
+        with tempfile.TemporaryDirectory(prefix="axon-") as spill, duckdb.connect() as database:
+            database.execute(f"SET memory_limit = '{_DUCKDB_MEMORY}'")
+            database.execute("SET temp_directory = $1", [spill])
+            database.execute("SET preserve_insertion_order = false")
             wanted = {"path": str(path), "chain_id": chain_id, "pool": pool, "epoch": epoch}
             rows = database.execute(_PARQUET, wanted)
             while batch := rows.fetchmany(10_000):
                 for row in batch:
                     yield Receipt(*row).serialize()
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError) as error:
         raise StorageError(f"receipts {path}: {error}") from error
 
 
 def _from_json_lines(path: Path, chain_id: int, pool: Account, epoch: Epoch) -> Iterator[bytes]:
-    latest: dict[tuple[str, str, str], tuple[int, bytes]] = {}
+    latest = dict[bytes, bytes]()
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -103,10 +118,13 @@ def _from_json_lines(path: Path, chain_id: int, pool: Account, epoch: Epoch) -> 
                     row["timestamp"],
                     bytes.fromhex(row["signature"]),
                 ).serialize()
-                ledger = row["info_hash"], row["downloader"], row["uploader"]
-                if ledger not in latest or row["sequence"] > latest[ledger][0]:
-                    latest[ledger] = row["sequence"], raw
-            except (ValueError, KeyError, TypeError, struct.error) as error:
-                raise StorageError(f"receipts {path}, line {number}: {error!r}") from error
-    for _, raw in latest.values():
-        yield raw
+            except (ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
+                raise StorageError(f"receipts {path}, line {number}: {error!r:.200}") from error
+            known = latest.get(raw[_LEDGER])
+            if known is None or _sequence(known) < _sequence(raw):
+                latest[raw[_LEDGER]] = raw
+    yield from latest.values()
+
+
+def _sequence(raw: bytes) -> int:
+    return int.from_bytes(raw[128:132], "big")

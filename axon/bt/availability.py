@@ -1,72 +1,37 @@
-"""How many peers have each piece: sets of pieces by rarity, as the bits of big integers.
+"""How many peers have each piece: sets of pieces by rarity (`piece_sets.py`).
 
-A set of pieces is one `int` with piece 0 in the highest bit, exactly the payload
-of a `bitfield` message (BEP 3), so a whole peer is counted in or out with a few
-word-wise operations a level instead of a loop over its pieces. `picker.py` asks
-which of its candidates are rarest.
+A whole peer is counted in or out with a few word-wise operations a level instead of a loop over its
+pieces. Single pieces, which a large swarm tells thousands of every second, are gathered and counted
+in together when somebody asks. `picker.py` asks which of its candidates are rarest.
 """
 
-from random import Random
+from axon.bt.piece_sets import Gathering, PieceSets
 
-__all__ = ["Availability", "PieceSets"]
+__all__ = ["Availability"]
 
-
-class PieceSets:
-    """Conversions between piece indices, bitfields and integers, for one number of pieces."""
-
-    __slots__ = ("_top", "all", "num_pieces", "size")
-
-    def __init__(self, num_pieces: int) -> None:
-        self.num_pieces = num_pieces
-        self.size = (num_pieces + 7) // 8  # bytes of a bitfield
-        self._top = 8 * self.size - 1
-        self.all = ((1 << num_pieces) - 1) << (8 * self.size - num_pieces)
-
-    def bit(self, index: int) -> int:
-        """Return the set of one piece; IndexError if there is no such piece."""
-        if not 0 <= index < self.num_pieces:
-            raise IndexError(f"piece {index} of {self.num_pieces}")
-        return 1 << (self._top - index)
-
-    def index(self, position: int) -> int:
-        """Return the piece whose bit is at `position`, counted from the lowest."""
-        return self._top - position
-
-    def first(self, pieces: int) -> int:
-        """Return the lowest index in a set that is not empty."""
-        return self._top + 1 - pieces.bit_length()
-
-    def any(self, pieces: int, rng: Random) -> int:
-        """Return a random index in a set that is not empty (the next one above a random place)."""
-        start = rng.randrange(pieces.bit_length())
-        above = pieces >> start
-        return self._top - start - ((above & -above).bit_length() - 1)
-
-    def parse(self, bitfield: bytes | memoryview) -> int:
-        """Read a bitfield; ValueError if its length or a spare bit is wrong."""
-        pieces = int.from_bytes(bitfield, "big")
-        if len(bitfield) != self.size or pieces & ~self.all:
-            raise ValueError(f"bitfield of {len(bitfield)} bytes does not fit {self.num_pieces} pieces")
-        return pieces
-
-    def to_bytes(self, pieces: int) -> bytes:
-        """Write a bitfield."""
-        return pieces.to_bytes(self.size, "big")
-
-    def indices(self, pieces: int) -> list[int]:
-        """List a set, lowest index first; costs a step a piece, so not for hot paths."""
-        raw = self.to_bytes(pieces)
-        return [8 * k + bit for k, byte in enumerate(raw) if byte for bit in range(8) if byte & 0x80 >> bit]
+_LAYERS = 8  # a piece that so many peers told of since the last count is worth a count
 
 
 class Availability:
     """Every piece at the level that says how many peers have it; seeds are counted apart."""
 
-    __slots__ = ("_levels", "seeds")
+    __slots__ = ("_layers", "_levels", "_sets", "seeds")
 
     def __init__(self, sets: PieceSets) -> None:
+        self._sets = sets
         self._levels = [sets.all]
+        self._layers: list[Gathering] = []  # not counted in yet; a piece is once in each at most
         self.seeds = 0
+
+    def add_one(self, index: int) -> None:
+        """Count one piece of a peer in."""
+        for layer in self._layers:
+            if layer.add(index):
+                return
+        if len(self._layers) == _LAYERS:
+            self._count()
+        self._layers.append(Gathering(self._sets))
+        self._layers[-1].add(index)
 
     def add(self, pieces: int) -> None:
         """Count a peer's pieces in."""
@@ -84,6 +49,7 @@ class Availability:
 
     def remove(self, pieces: int) -> None:
         """Count a peer's pieces out; they must have been counted in."""
+        self._count()
         levels = self._levels
         for level in range(1, len(levels)):
             moved = levels[level] & pieces
@@ -96,10 +62,12 @@ class Availability:
 
     def of(self, bit: int) -> int:
         """Return how many peers have the piece whose set is `bit`."""
+        self._count()
         return self.seeds + next(level for level, pieces in enumerate(self._levels) if pieces & bit)
 
     def rarest(self, among: int) -> int:
         """Return the subset of `among` that the fewest peers have."""
+        self._count()
         for pieces in self._levels:
             if rare := pieces & among:
                 return rare
@@ -109,5 +77,11 @@ class Availability:
         """Return the distributed copies: whole ones, and the fraction of pieces above that."""
         if not total:
             return 0.0
+        self._count()
         level = next(level for level, pieces in enumerate(self._levels) if pieces)
         return self.seeds + level + 1 - self._levels[level].bit_count() / total
+
+    def _count(self) -> None:
+        layers, self._layers = self._layers, []
+        for layer in layers:
+            self.add(layer.pieces)

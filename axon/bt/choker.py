@@ -5,6 +5,7 @@ one more slot, rotating, goes to a peer chosen without regard to its rate, to
 find better ones; newcomers are three times as likely, as they have nothing to
 trade yet. A peer that snubs us gets the optimistic slot only. Seeding, slots
 go round by time served, so that everybody gets a quota and fast peers are used.
+One that asks for nothing keeps its slot only as long as nobody else wants it.
 A peer that has used up its receipt credit gets nothing (`receipt_ext.py`).
 """
 
@@ -20,6 +21,7 @@ _OPTIMISTIC = 30.0  # seconds for which the optimistic slot stays
 _NEW = 60.0  # seconds after connecting for which a peer is new
 _NEW_WEIGHT = 3
 _QUOTA = 20.0  # seconds, seeding: a slot is safe this long, then who waits longest comes next
+_DEAF = 5.0  # seconds unchoked without a request, after which a slot is not safe
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -35,10 +37,20 @@ class Candidate(Generic[Key]):
     to_peer: float  # rate of what we send it
     connected_at: float  # seconds, the clock of `now`
     unchoked_at: float = 0.0  # when it was last unchoked; 0 for never
+    used_at: float = 0.0  # when it last had a request waiting, or got a block
     snubbing: bool = False  # has sent nothing of what we asked for a minute
     upload_only: bool = False  # BEP 21: wants nothing
     may_upload: bool = True  # has receipt credit left
     preferred: bool = False  # the user's friend, or a node that signs receipts: wins ties
+
+    @property
+    def is_eager(self) -> bool:
+        """Does it want blocks, and may it have them?"""
+        return self.interested and not self.upload_only and self.may_upload
+
+    def is_deaf(self, now: float) -> bool:
+        """Does it have a slot and make no use of it?"""
+        return not self.choked and now - max(self.unchoked_at, self.used_at) > _DEAF
 
 
 @dataclass(slots=True)
@@ -78,7 +90,7 @@ class Choker(Generic[Key]):
             Only the differences: peers that stay as they are get no message.
         """
         peers = list(peers)
-        eager = [peer for peer in peers if peer.interested and not peer.upload_only and peer.may_upload]
+        eager = [peer for peer in peers if peer.is_eager]
         if seeding:
             self._tried.clear()
             chosen = {peer.key for peer in self._fair(eager, now)[: self.slots + self.optimistic]}
@@ -94,6 +106,13 @@ class Choker(Generic[Key]):
             choke=[peer.key for peer in peers if not peer.choked and peer.key not in chosen],
             unchoke=[peer.key for peer in peers if peer.choked and peer.key in chosen],
         )
+
+    @staticmethod
+    def is_wasteful(peers: Iterable[Candidate[Key]], now: float) -> bool:
+        """Tell whether a seed should choose at once: one peer waits, another leaves its slot unused."""
+        peers = list(peers)
+        waiting = any(peer.is_eager and peer.choked for peer in peers)
+        return waiting and any(peer.is_deaf(now) for peer in peers)
 
     def _optimists(self, rest: list[Candidate[Key]], now: float) -> set[Key]:
         waiting = {peer.key: peer for peer in rest}
@@ -115,9 +134,10 @@ class Choker(Generic[Key]):
     def _fair(eager: list[Candidate[Key]], now: float) -> list[Candidate[Key]]:
         """Seeding: those within their quota stay, fastest first; then who was served longest ago."""
 
-        def rank(peer: Candidate[Key]) -> tuple[bool, float, float, bool]:
-            within = not peer.choked and now - peer.unchoked_at < _QUOTA
+        def rank(peer: Candidate[Key]) -> tuple[bool, bool, float, float, bool]:
+            deaf = peer.is_deaf(now)
+            within = not peer.choked and not deaf and now - peer.unchoked_at < _QUOTA
             served_at = 0.0 if within else (now if not peer.choked else peer.unchoked_at)
-            return not within, served_at, -peer.to_peer, not peer.preferred
+            return deaf, not within, served_at, -peer.to_peer, not peer.preferred
 
         return sorted(eager, key=rank)

@@ -57,11 +57,14 @@ class PeerConnection(Inbound):
         Pieces that may be requested from us, e.g. our live `Bitfield`.
     extensions : mapping of name to id (1..255), optional
         Extensions of ours (BEP 10); None: the extension bit stays unset.
-    fast, dht : bool
-        Reserved bits to set.
-    v2 : bool or callable (info-hash) -> bool
+    fast : bool
+        Set its reserved bit?
+    dht : bool or callable (info-hash) -> bool
+        Set the DHT's (BEP 5)? A callable is asked by info-hash: private torrents have none (BEP 27).
+    v2 : bool or callable (info-hash) -> info-hash or None
         Has the torrent a v2 half? Then its reserved bit is set and hash messages
-        are welcome. A callable, for incoming connections, is asked by info-hash.
+        are welcome. A callable, for incoming connections, is told the name that the
+        peer used and gives the torrent's v2 name: whoever knows v2 is answered by that.
     reqq : int
         Requests queued for the peer; more are rejected or dropped.
     on_block : callable (index, begin, view), optional
@@ -164,13 +167,16 @@ class PeerConnection(Inbound):
             self._timers.request_start = self._timers.now
         frames = []
         choking, allowed, have = self.peer_choking, self.allowed_fast, self.peer_have
+        last = None  # blocks come in runs of one piece
         for index, begin, length in blocks:
-            if choking and index not in allowed:
-                raise LocalProtocolError(f"request: piece {index} of a peer that chokes")
+            if index != last:
+                if choking and index not in allowed:
+                    raise LocalProtocolError(f"request: piece {index} of a peer that chokes")
+                if have is None or index not in have:
+                    raise LocalProtocolError(f"request: the peer has no piece {index}")
+                last = index
             if (index, begin) in outstanding or not 0 < length <= BLOCK_SIZE:
                 raise LocalProtocolError(f"request: block {index}+{begin}, {length} bytes: twice or too long")
-            if have is None or index not in have:
-                raise LocalProtocolError(f"request: the peer has no piece {index}")
             outstanding[index, begin] = length
             frames.append(_REQUEST.pack(13, 6, index, begin, length))
         self._out += b"".join(frames)

@@ -50,6 +50,11 @@ class Handshake:
         reserved = Reserved(int.from_bytes(data[20:28], "big"))
         return cls(InfoHash(bytes(data[28:48])), PeerId(bytes(data[48:])), reserved)
 
+    @staticmethod
+    def knows_v2(data: memoryview) -> bool:
+        """Tell from the first 28 bytes whether their sender would rather speak v2 (BEP 52)."""
+        return bool(data[27] & Reserved.V2)
+
     def serialize(self) -> bytes:
         return PROTOCOL + int(self.reserved).to_bytes(8, "big") + self.info_hash + self.peer_id
 

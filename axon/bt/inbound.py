@@ -172,8 +172,12 @@ class Inbound(Reactions):
             named = InfoHash(bytes(view[at + 28 : at + 48]))
             if named not in self._info_hashes:
                 raise RemoteProtocolError(f"handshake: info-hash {named.hex()} is none of ours")
+            if callable(self._v2_name):
+                v2_name = self._v2_name(named)
+                self.v2 = v2_name is not None
+                if v2_name is not None and Handshake.knows_v2(view[at : at + 28]):
+                    named = v2_name  # BEP 52: the connection is upgraded to v2
             self.info_hash = named
-            self.v2 = self._is_v2(named) if callable(self._is_v2) else self._is_v2
             if not self._outgoing:
                 self._send_handshake(named)
         if end - at < HANDSHAKE_SIZE:

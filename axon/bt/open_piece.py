@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from axon.bt.messages import BLOCK_SIZE
+from axon.bt.piece_sets import Gathering, PieceSets
 
 __all__ = ["BLOCK_SHIFT", "OpenPiece", "PeerRequests"]
 
@@ -21,9 +22,9 @@ class PeerRequests(Generic[Key]):
 
     __slots__ = ("asked", "current", "have", "key", "refused", "refused_until", "single", "suggested")
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, sets: PieceSets) -> None:
         self.key = key
-        self.have = 0
+        self.have = Gathering(sets)
         self.asked: dict[int, float] = {}  # oldest first: block number -> when
         self.current: OpenPiece[Key] | None = None  # the piece that it has to itself
         self.refused = 0  # pieces it has rejected lately, not to be asked of it

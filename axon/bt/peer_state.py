@@ -39,8 +39,8 @@ class PeerState:
         offer: Container[int] | None = None,
         extensions: Mapping[str, int] | None = None,
         fast: bool = True,
-        dht: bool = False,
-        v2: bool | Callable[[InfoHash], bool] = False,
+        dht: bool | Callable[[InfoHash], bool] = False,
+        v2: bool | Callable[[InfoHash], InfoHash | None] = False,
         reqq: int = 500,
         on_block: Callable[[int, int, memoryview], None] | None = None,
         timeouts: Timeouts | None = None,
@@ -51,7 +51,6 @@ class PeerState:
         self._reserved = Reserved.NONE
         for wanted, bit in (
             (fast, Reserved.FAST),
-            (dht, Reserved.DHT),
             (extensions is not None, Reserved.EXTENDED),
         ):
             if wanted:
@@ -59,7 +58,7 @@ class PeerState:
         self._agreed = Reserved.NONE
         self._told_have = False
         self._late = False  # is it too late for the peer's first have-set?
-        self._is_v2 = v2
+        self._v2_name, self._dht = v2, dht
         self._names = {number: name for name, number in (extensions or {}).items()}
         self._on_block = on_block
         self._buffer = ReadBuffer()
@@ -148,8 +147,9 @@ class PeerState:
                 told -= {index for index in told if index >= num_pieces}
 
     def _send_handshake(self, info_hash: InfoHash) -> None:
-        v2 = self._is_v2(info_hash) if callable(self._is_v2) else self._is_v2
-        reserved = self._reserved | (Reserved.V2 if v2 else Reserved.NONE)
+        reserved = self._reserved | (Reserved.V2 if self.v2 else Reserved.NONE)
+        dht = self._dht(info_hash) if callable(self._dht) else self._dht
+        reserved |= Reserved.DHT if dht else Reserved.NONE
         self._out += Handshake(info_hash, self._peer_id, reserved).serialize()
 
     def _send(self, message: msg.Message) -> None:

@@ -5,20 +5,19 @@ Rarest first with random first pieces, strict priority for pieces already begun
 A fast peer gets whole pieces to itself, so that a bad piece has one culprit, a
 receipt one uploader and the disk long runs; slow peers share a piece.
 
-Pure bookkeeping: `wantlist.py` says what is missing, `assembly.py` holds the
-bytes. `pick` hands out runs of blocks, so the cost a block is a tuple and a dict
-entry; sets of pieces are integers (`availability.py`), so no call ever loops over
+Pure bookkeeping: `wantlist.py` says what is missing, `supply.py` who has it, `assembly.py`
+holds the bytes. `pick` hands out runs of blocks, so the cost a block is a tuple and a dict
+entry; sets of pieces are integers (`piece_sets.py`), so no call ever loops over
 all pieces.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from random import Random
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-from axon.bt.availability import Availability
 from axon.bt.messages import BLOCK_SIZE
 from axon.bt.open_piece import BLOCK_SHIFT, OpenPiece, PeerRequests
-from axon.bt.wantlist import WantList
+from axon.bt.supply import Supply
 
 __all__ = ["BLOCK_SIZE", "Picker"]
 
@@ -33,7 +32,7 @@ Key = TypeVar("Key", bound=Hashable)
 Request = tuple[int, int, int]  # piece, byte offset, bytes
 
 
-class Picker(WantList, Generic[Key]):
+class Picker(Supply[Key]):
     """The state of one torrent's download.
 
     Parameters
@@ -74,8 +73,6 @@ class Picker(WantList, Generic[Key]):
         self.max_open = max_open
         self.sequential = sequential
         self._on_drop = on_drop
-        self._availability = Availability(self._sets)
-        self._peers: dict[Key, PeerRequests[Key]] = {}
         self._open: dict[int, OpenPiece[Key]] = {}
         self._begun = 0  # the open pieces, as a set
         self._partial = 0  # those with free blocks
@@ -91,21 +88,7 @@ class Picker(WantList, Generic[Key]):
         """No wanted block is left that nobody was asked for."""
         return bool(self._missing) and not (self._missing & ~self._begun or self._missing & self._partial)
 
-    def availability(self, index: int) -> int:
-        """Return how many peers have a piece."""
-        return self._availability.of(self._sets.bit(index))
-
-    def copies(self) -> float:
-        """Return the distributed copies among the peers (without ours)."""
-        return self._availability.copies(self._sets.num_pieces)
-
     # Peers.
-
-    def peer_joined(self, key: Key) -> None:
-        """A peer came; it has nothing yet. Web seeds are peers too."""
-        if key in self._peers:
-            raise ValueError(f"peer {key!r} joined twice")
-        self._peers[key] = PeerRequests(key)
 
     def peer_gone(self, key: Key) -> None:
         """A peer left: its pieces no longer count, its requests are free again. Unknown peers are ignored."""
@@ -114,45 +97,6 @@ class Picker(WantList, Generic[Key]):
             self._release(peer)
             self._count_out(peer)
             del self._peers[key]
-
-    def peer_bitfield(self, key: Key, bitfield: bytes | memoryview) -> None:
-        """A peer's whole set, instead of what was known; ValueError if it does not fit."""
-        self._set_have(self._peers[key], self._sets.parse(bitfield))
-
-    def peer_has_all(self, key: Key) -> None:
-        """A seed (BEP 6)."""
-        self._set_have(self._peers[key], self._sets.all)
-
-    def peer_has(self, key: Key, index: int) -> bool:
-        """One more piece; True if it is one that we miss. IndexError if there is no such piece."""
-        peer, bit = self._peers[key], self._sets.bit(index)
-        if not peer.have & bit:
-            if peer.have | bit == self._sets.all:
-                self._set_have(peer, self._sets.all)  # a seed now
-            else:
-                peer.have |= bit
-                self._availability.add(bit)
-        return bool(self._missing & bit)
-
-    def interesting(self, key: Key) -> bool:
-        """Tell whether a peer has anything that we want."""
-        return bool(self._peers[key].have & self._missing)
-
-    def suggested(self, key: Key, index: int) -> None:
-        """A peer would like to be asked for a piece (BEP 6); a hint, tried before rarest first."""
-        self._peers[key].suggested |= self._sets.bit(index)
-
-    def outstanding(self, key: Key) -> int:
-        """Return how many blocks a peer still owes."""
-        return len(self._peers[key].asked)
-
-    def overdue(self, now: float, after: float) -> list[Key]:
-        """List peers whose oldest request is `after` seconds old; one step a peer."""
-        return [
-            key
-            for key, peer in self._peers.items()
-            if peer.asked and now - next(iter(peer.asked.values())) >= after
-        ]
 
     # Requests.
 
@@ -174,7 +118,7 @@ class Picker(WantList, Generic[Key]):
         peer = self._peers[key]
         if peer.refused and now >= peer.refused_until:
             peer.refused = 0
-        usable = peer.have & self._missing & ~peer.refused
+        usable = peer.have.pieces & self._missing & ~peer.refused
         if allowed is not None:
             usable &= sum(self._sets.bit(index) for index in set(allowed))
         chosen: list[Request] = []
@@ -255,21 +199,6 @@ class Picker(WantList, Generic[Key]):
         self._partial |= piece.bit
 
     # Inside.
-
-    def _set_have(self, peer: PeerRequests[Key], have: int) -> None:
-        self._count_out(peer)
-        peer.have = have
-        if have and have == self._sets.all:
-            self._availability.seeds += 1
-        else:
-            self._availability.add(have)
-
-    def _count_out(self, peer: PeerRequests[Key]) -> None:
-        if peer.have and peer.have == self._sets.all:
-            self._availability.seeds -= 1
-        else:
-            self._availability.remove(peer.have)
-        peer.have = 0
 
     def _next_piece(self, peer: PeerRequests[Key], usable: int, depth: int) -> OpenPiece[Key] | None:
         """The piece to take free blocks of: its own, one begun, a new one, or another's, in this order."""

@@ -17,8 +17,10 @@ from axon.receipts import BLOCK_SIZE, AckedBlocks, Equivocation, LedgerId, Piece
 __all__ = ["MAX_ACK_BYTES", "START_CREDIT", "Given", "SentBlocks", "Taken"]
 
 START_CREDIT = 64  # blocks; what a stranger gets (1 MiB)
-_MAX_CREDIT = 256  # blocks (4 MiB)
-_SLACK = 50  # and one block more for every so many acknowledged: 2 %
+_EARLY_CREDIT = 1024  # blocks (16 MiB); as far as credit doubles, each time that it was paid
+_MAX_CREDIT = 4096  # blocks (64 MiB)
+_TRUST = 10  # past the doubling, one block of credit for every so many acknowledged: 10 %
+_SLACK = 50  # and one more for every so many, for blocks that can never be acknowledged: 2 %
 _FORGIVE = 15.0  # seconds after which one unacknowledged block is written off
 MAX_ACK_BYTES = 16 * 1024  # of `PieceAck`s beside one receipt
 
@@ -54,30 +56,35 @@ class Given:
         """Blocks acknowledged so far."""
         return self._acked.blocks
 
-    def acknowledge(
-        self, pieces: dict[int, frozenset[int]], timestamp: int
-    ) -> tuple[Receipt, list[PieceAck]] | None:
+    def acknowledge(self, pieces: dict[int, int], timestamp: int) -> tuple[Receipt, list[PieceAck]] | None:
         """Take verified pieces out of `pieces` and write the receipt for them; it is not signed yet.
 
-        Pieces acknowledged before are dropped: a block counts once. What does not fit beside one
-        receipt stays in `pieces`. None if nothing is left to acknowledge.
+        Parameters
+        ----------
+        pieces : dict
+            By index, bit k of a piece for its block k. Pieces acknowledged before are dropped: a block
+            counts once. What does not fit beside one receipt stays.
+        timestamp : int
+            Seconds since 1970.
+
+        Returns
+        -------
+        (Receipt, list of PieceAck) or None
+            None if nothing is left to acknowledge.
         """
         acks, size = list[PieceAck](), 0
-        while pieces and size < MAX_ACK_BYTES:
+        while pieces:
             index = next(iter(pieces))
-            if index in self._acked or not pieces[index]:
-                del pieces[index]
-                continue
             ack = PieceAck(PieceIndex(index), pieces[index])
-            length = len(ack.serialize())
-            if acks and size + length > MAX_ACK_BYTES:
-                break
+            if ack.mask and index not in self._acked:
+                size += ack.size
+                if acks and size > MAX_ACK_BYTES:
+                    break
+                acks.append(ack)
             del pieces[index]
-            self._acked.add(ack)
-            acks.append(ack)
-            size += length
         if not acks:
             return None
+        self._acked.add_all(acks)
         self.sequence += 1
         scope, downloader, uploader = self.ledger
         receipt = Receipt(
@@ -120,12 +127,12 @@ class SentBlocks:
 
     def unknown(self, acks: Iterable[PieceAck]) -> int:
         """Count the acknowledged blocks that were not sent."""
-        return sum((_mask(ack) & ~self.masks.get(ack.piece, 0)).bit_count() for ack in acks)
+        return sum((ack.mask & ~self.masks.get(ack.piece, 0)).bit_count() for ack in acks)
 
     def settle(self, acks: Iterable[PieceAck]) -> None:
         """These blocks are acknowledged: no other receipt may name them, unless they are sent again."""
         for ack in acks:
-            if left := self.masks.get(ack.piece, 0) & ~_mask(ack):
+            if left := self.masks.get(ack.piece, 0) & ~ack.mask:
                 self.masks[ack.piece] = left
             else:
                 self.masks.pop(ack.piece, None)
@@ -182,9 +189,9 @@ class Taken:
         # A piece cannot be acknowledged before it is whole, so credit is never less than two pieces.
         largest = piece_blocks(0) if num_pieces else 1
         self._credit = self._start = max(START_CREDIT, 2 * largest)
-        self._max_credit = max(_MAX_CREDIT, 4 * largest)
+        self._early_credit = max(_EARLY_CREDIT, 4 * largest)
         self._toward_next = 0
-        self._believed = self._max_credit + self.counted // _SLACK if resumed else 0
+        self._believed = max(self._early_credit + self.counted // _SLACK, self.limit) if resumed else 0
 
     @property
     def blocks(self) -> int:
@@ -193,8 +200,16 @@ class Taken:
 
     @property
     def limit(self) -> int:
-        """Blocks sent without a receipt at most; none to one who equivocated."""
-        return 0 if self.evidence else self._credit + self.counted // _SLACK
+        """Blocks sent without a receipt at most; none to one who equivocated.
+
+        A stranger's credit doubles up to 4 MiB, each time that it was paid. Beyond that, credit is a
+        tenth of what was paid, 64 MiB at most; so whoever runs away with it has paid for eight times
+        as much, slack included. It is that large because receipts cost: with 4 MiB a fast download
+        would stand still while a receipt is verified, and sign hundreds a second.
+        """
+        if self.evidence:
+            return 0
+        return max(self._credit, min(self.counted // _TRUST, _MAX_CREDIT)) + self.counted // _SLACK
 
     @property
     def exhausted(self) -> bool:
@@ -244,7 +259,7 @@ class Taken:
                     f"receipt {receipt.sequence}, have {self.last.sequence} already", Reject.SEQUENCE
                 )
         self._check_set(acks)
-        added = sum(len(ack.blocks) for ack in acks)
+        added = sum(ack.num_blocks for ack in acks)
         if receipt.blocks > self.blocks + added:
             return False  # some receipts in between were lost with a connection
         if receipt.blocks < self.blocks + added:
@@ -252,11 +267,10 @@ class Taken:
         unknown = self.sent.unknown(acks)
         if unknown > self._believed:
             raise ReceiptError(f"receipt: {unknown} blocks that were never sent", Reject.COUNT)
-        if not acks or self._acked.root_after(acks) != receipt.root or receipt.piece != acks[-1].piece:
-            raise ReceiptError("receipt: the root is not that of the acknowledged blocks", Reject.ROOT)
+        if not acks or receipt.piece != acks[-1].piece:
+            raise ReceiptError("receipt: its piece is not the last acknowledged", Reject.ROOT)
+        self._acked.add_all(acks, root=receipt.root)
         self._believed -= unknown
-        for ack in acks:
-            self._acked.add(ack)
         self.sent.settle(acks)
         self.last = receipt
         return True
@@ -264,23 +278,17 @@ class Taken:
     def commit(self, acks: Iterable[PieceAck]) -> None:
         """A receipt that was taken is on disk: its blocks are paid for.
 
-        Credit doubles each time that as much was acknowledged, so it is always paid for first.
+        The first credit doubles each time that as much was acknowledged: it is paid for beforehand.
         """
-        added = sum(len(ack.blocks) for ack in acks)
+        added = sum(ack.num_blocks for ack in acks)
         self.counted += added
         self.sent.owed = max(0, self.sent.owed - added)
         self._toward_next += added
-        while self._toward_next >= self._credit < self._max_credit:
+        while self._toward_next >= self._credit < self._early_credit:
             self._toward_next -= self._credit
-            self._credit = min(2 * self._credit, self._max_credit)
+            self._credit = min(2 * self._credit, self._early_credit)
 
     def _check_set(self, acks: Iterable[PieceAck]) -> None:
         for ack in acks:
-            if ack.piece >= self._num_pieces or max(ack.blocks) >= self._piece_blocks(ack.piece):
+            if ack.piece >= self._num_pieces or ack.mask.bit_length() > self._piece_blocks(ack.piece):
                 raise ReceiptError(f"ack: piece {ack.piece} has no such block", Reject.SET_RULE)
-
-
-def _mask(ack: PieceAck) -> int:
-    if len(ack.blocks) == max(ack.blocks) + 1:
-        return (1 << len(ack.blocks)) - 1
-    return sum(1 << block for block in ack.blocks)

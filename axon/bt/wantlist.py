@@ -1,12 +1,12 @@
 """Which pieces of one torrent we have and which we want, before anybody is asked.
 
-Sets of pieces are integers (`availability.py`), one for each priority, so that
+Sets of pieces are integers (`piece_sets.py`), one for each priority, so that
 `picker.py`, which builds on this, finds its candidates without a loop over pieces.
 """
 
 from collections.abc import Callable, Mapping
 
-from axon.bt.availability import PieceSets
+from axon.bt.piece_sets import Gathering, PieceSets
 
 __all__ = ["WantList"]
 
@@ -36,16 +36,21 @@ class WantList:
         self.num_have = self._have.bit_count()  # pieces verified
         self._levels = [0] * 8  # pieces of each priority
         self._levels[self.DEFAULT_PRIORITY] = self._sets.all
-        self._missing = self._sets.all & ~self._have  # and wanted
+        self._wants = Gathering(self._sets, self._sets.all & ~self._have)
         self.left = sum(map(piece_size, self._sets.indices(self._missing)))  # bytes not had (BEP 3)
         self.wanted_left = self.left  # bytes wanted and not had
         for index, priority in priorities.items():
             self.set_priority(index, priority)
 
     @property
+    def _missing(self) -> int:
+        """What is wanted and not here, as a set."""
+        return self._wants.pieces
+
+    @property
     def complete(self) -> bool:
         """Everything that is wanted is here."""
-        return not self._missing
+        return not self._wants.count
 
     @property
     def is_seed(self) -> bool:
@@ -73,10 +78,10 @@ class WantList:
         for level in range(8):
             self._levels[level] &= ~bit
         self._levels[priority] |= bit
-        if self._have & bit or bool(priority) == bool(self._missing & bit):
+        if self._have & bit:
             return
-        self._missing ^= bit
-        self.wanted_left += self._size(index) if priority else -self._size(index)
+        if self._wants.add(index) if priority else self._wants.discard(index):
+            self.wanted_left += self._size(index) if priority else -self._size(index)
 
     def piece_verified(self, index: int) -> None:
         """A piece is on disk, and its hash was right."""
@@ -85,8 +90,7 @@ class WantList:
             self._have |= bit
             self.num_have += 1
             self.left -= self._size(index)
-        if self._missing & bit:
-            self._missing ^= bit
+        if self._wants.discard(index):
             self.wanted_left -= self._size(index)
 
     def piece_lost(self, index: int) -> None:
@@ -96,6 +100,5 @@ class WantList:
             self._have ^= bit
             self.num_have -= 1
             self.left += self._size(index)
-            if not self._levels[0] & bit:
-                self._missing |= bit
+            if not self._levels[0] & bit and self._wants.add(index):
                 self.wanted_left += self._size(index)

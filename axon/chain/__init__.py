@@ -6,11 +6,13 @@ Names that load the ABI codec, web3.py or titanoboa are imported from their modu
 """
 
 from axon.chain.attestation import Attestation, attestation_digest, combine
+from axon.chain.schedule import Schedule
 from axon.chain.shares import ClaimProof, ShareList, pack_shares, unpack_shares
 
 __all__ = [
     "Attestation",
     "ClaimProof",
+    "Schedule",
     "ShareList",
     "attestation_digest",
     "combine",

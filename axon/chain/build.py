@@ -28,9 +28,9 @@ SOURCES = (
     "mocks/trackers",
     "mocks/verifier",
 )
-# What the newer code generator makes: verifiers, which fit (EIP-170) only so and for size; the pool, for gas.
+# What the newer code generator makes: verifiers, which fit (EIP-170) only so and for size; others, for gas.
 VERIFIERS = frozenset({"stark/axr1_100", "stark/axr1_compact_100"})
-VENOM = VERIFIERS | {"pool"}
+VENOM = VERIFIERS | {"pool", "trackers"}
 
 _ROOT = Path(__file__).resolve().parents[2]
 _MAX_RUNTIME = 24_576  # bytes (EIP-170)

@@ -68,6 +68,9 @@ class Chain(Protocol):
     def now(self) -> int:
         """Return the time of the newest block, in seconds since 1970."""
 
+    def next_time(self) -> int:
+        """Return the time that a transaction sent now would see, as far as the node knows."""
+
     def block_number(self) -> int:
         """Return the newest block's number."""
 

@@ -14,11 +14,18 @@ __all__ = ["add_connection", "connect", "load_deployment"]
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
-    """Add ``--rpc``, ``--key-file``, ``--keystore``, ``--password-file``, ``--deployment`` and ``--json``."""
+    """Add ``--rpc``, ``--confirmations``, ``--key-file``, ``--keystore``, ``--deployment`` and their like."""
     parser.add_argument("--rpc", metavar="URL", help="JSON-RPC node (AXON_RPC)")
+    parser.add_argument(
+        "--confirmations",
+        metavar="N",
+        help="blocks on top of a transaction before it counts; by default none (AXON_CONFIRMATIONS)",
+    )
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="secret key (AXON_KEY_FILE)")
     parser.add_argument("--keystore", type=Path, metavar="FILE", help="encrypted key (AXON_KEYSTORE)")
-    parser.add_argument("--password-file", type=Path, metavar="FILE", help="of the keystore; else asked for")
+    parser.add_argument(
+        "--password-file", type=Path, metavar="FILE", help="of the keystore (AXON_PASSWORD_FILE)"
+    )
     parser.add_argument("--deployment", type=Path, metavar="FILE", help="addresses (AXON_DEPLOYMENT)")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
@@ -29,7 +36,7 @@ def connect(args: argparse.Namespace) -> Chain:
     Raises
     ------
     ConfigError
-        If no node is named, or the key cannot be read.
+        If no node is named, a number is none, or the key cannot be read.
     ChainError
         If the node does not answer.
     """
@@ -39,13 +46,20 @@ def connect(args: argparse.Namespace) -> Chain:
     url = args.rpc or os.environ.get("AXON_RPC")
     if not url:
         raise ConfigError("no node: give --rpc URL or set AXON_RPC")
-    key_file = args.key_file or _path("AXON_KEY_FILE")
-    keystore = args.keystore or _path("AXON_KEYSTORE")
+    key_file, keystore = args.key_file, args.keystore
+    if not key_file and not keystore:  # a flag of either kind beats the environment's other
+        key_file, keystore = _path("AXON_KEY_FILE"), _path("AXON_KEYSTORE")
+    if key_file and keystore:
+        raise ConfigError(f"which key: {key_file} or {keystore}?")
+    wallet = None
     if key_file:
-        return RpcChain(url, KeyWallet.load(key_file))
-    if keystore:
-        return RpcChain(url, KeyWallet.load(keystore, _password(args.password_file)))
-    return RpcChain(url)
+        wallet = KeyWallet.load(key_file)
+    elif keystore:
+        wallet = KeyWallet.load(keystore, _password(args.password_file or _path("AXON_PASSWORD_FILE")))
+    blocks = args.confirmations or os.environ.get("AXON_CONFIRMATIONS") or "0"
+    if not (blocks.isascii() and blocks.isdigit()):
+        raise ConfigError(f"confirmations: {blocks!r} is no number of blocks")
+    return RpcChain(url, wallet, confirmations=int(blocks))
 
 
 def load_deployment(args: argparse.Namespace, chain: Chain) -> Deployment:

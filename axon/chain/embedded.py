@@ -97,6 +97,10 @@ class EmbeddedChain:
         """Return the time of the newest block."""
         return int(self._state.env.evm.patch.timestamp)
 
+    def next_time(self) -> int:
+        """Return the time of the newest block: time stands still here."""
+        return self.now()
+
     def travel(self, seconds: int) -> None:
         """Let time pass."""
         self._state.env.evm.patch.timestamp += seconds

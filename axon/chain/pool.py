@@ -13,11 +13,12 @@ from axon.chain.attestation import Attestation
 from axon.chain.chain import Chain, TxReceipt
 from axon.chain.contract import Contract
 from axon.chain.deploy import Deployment
+from axon.chain.schedule import Schedule
 from axon.chain.shares import ShareList, pack_shares, unpack_shares
 from axon.errors import ChainError
 from axon.ids import Account, InfoHash, NodeKey
 
-__all__ = ["Member", "Pool", "Terms", "TokenTerms", "Totals", "Weight", "create_pool", "pools_of"]
+__all__ = ["Member", "Pool", "Schedule", "Terms", "TokenTerms", "Totals", "Weight", "create_pool", "pools_of"]
 
 _MAX_CLAIMS = 32  # epochs in one transaction
 
@@ -66,7 +67,12 @@ class Terms:
     @property
     def end(self) -> int:
         """When the last epoch ends, seconds since 1970."""
-        return self.start + self.epochs * self.epoch_length
+        return self.schedule.end
+
+    @property
+    def schedule(self) -> Schedule:
+        """When the epochs are."""
+        return Schedule(self.start, self.epoch_length, self.epochs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,10 @@ class Pool:
         """Return the hash of the terms, which trackers' attestations name."""
         answer: bytes = self.contract.call("rules_hash")
         return answer
+
+    def schedule(self) -> Schedule:
+        """Return when the epochs are, which never changes; no further call tells the epoch then."""
+        return self.terms().schedule
 
     def current_epoch(self) -> int:
         """Return the running epoch; the number of epochs once the pool is over."""

@@ -9,10 +9,12 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from eth_account import Account as _EthAccount
-
+from axon.chain.limits import recursion_limit_kept
 from axon.errors import ConfigError
 from axon.ids import Account
+
+with recursion_limit_kept():
+    from eth_account import Account as _EthAccount
 
 __all__ = ["KeyWallet"]
 

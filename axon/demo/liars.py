@@ -20,9 +20,7 @@ def fake_receipts(
     """Let each of two keys acknowledge the whole torrent from the other."""
     receipts = []
     for downloader, uploader in (pair, pair[::-1]):
-        acked = AckedBlocks(
-            PieceAck(PieceIndex(piece), frozenset(range(blocks_a_piece))) for piece in range(pieces)
-        )
+        acked = AckedBlocks(PieceAck.of(piece, range(blocks_a_piece)) for piece in range(pieces))
         receipt = Receipt(
             *scope,
             downloader.public,

@@ -70,6 +70,10 @@ def _key(config: Config) -> int:
 
 
 def _receipts(config: Config) -> int:
+    if config.omissions is not None:
+        from axon.peer.omissions import run_omissions
+
+        return run_omissions(config.data, config.omissions, as_json=config.json)
     path = config.data / "receipts.sqlite"
     if not path.exists():
         raise ConfigError(f"no receipts yet: {path} is not there")

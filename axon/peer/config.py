@@ -1,21 +1,19 @@
-"""Configuration of `python -m axon.peer`: flags, then `AXON_*`, then a TOML file, then the defaults.
+"""Configuration of `python -m axon.peer`; where settings may come from is `axon.settings`'s.
 
-The TOML file has the flags' long names as keys (``max-up = "2M"``, ``peer = ["h:1"]``);
-a table named after a command overrides for that command. The environment has them in capitals:
-``AXON_MAX_UP=2M``; lists are separated by spaces. Unknown keys of the file are refused; unknown
-variables are not, for other programs share the prefix.
+Variables are ``AXON_MAX_UP`` or, where another program reads the same environment, ``AXON_PEER_MAX_UP``.
 """
 
 import argparse
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Literal
 
 from axon import __version__
 from axon.errors import ConfigError
+from axon.ids import format_account, parse_account
+from axon.settings import Layers, Parser, Setting, parse_command, switch
 
 __all__ = ["DEFAULT_LISTEN", "Address", "Config", "parse_address", "parse_config", "parse_rate", "parse_size"]
 
@@ -44,7 +42,10 @@ class Config:
     no_trackers: bool = False
     no_pex: bool = False
     no_dht: bool = False
+    dht_bootstrap: tuple[Address, ...] = ()
+    dht_read_only: bool = False
     max_connections: int = 200
+    torrent_max_connections: int | None = None
     half_open: int = 20
     slots: int = 8
     # how
@@ -62,8 +63,12 @@ class Config:
     no_receipts: bool = False
     pool: str = "0x" + "00" * 20
     chain_id: int = 0
-    epoch: int = 0
+    epoch: int | None = None
+    epoch_start: int | None = None  # seconds since 1970
+    epoch_length: int | None = None  # seconds
+    rpc: str | None = None
     export: Path | None = None
+    omissions: Path | None = None
     # create
     version: Literal["v1", "v2", "hybrid"] = "hybrid"
     piece_length: int | None = None
@@ -123,40 +128,22 @@ def parse_rate(text: str) -> float | None:
 
 
 def parse_config(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
-    """Read the command line, and what it leaves open from `environ` and the TOML file.
+    """Read the command line, and what it leaves open from the environment and the TOML file.
 
     Raises
     ------
     ConfigError
-        If the environment or the file is wrong. (A wrong command line exits with 2, as argparse does.)
+        If the environment or the file is wrong, or settings contradict each other. (A wrong command
+        line exits with 2, as argparse does.)
     """
-    parser = _parser(environ)
-    given = vars(parser.parse_args(argv))
-    command = str(given["command"])
-    layered = _from_file(given.pop("config", None), command, environ) | _from_environment(environ)
+    parser, commands = _parser()
+    merged = _LAYERS.merge(parse_command(parser, commands, argv), environ)
+    merged.setdefault("data", Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "axon")
     known = {field.name for field in fields(Config)}
-    merged: dict[str, Any] = {name: value for name, value in layered.items() if name in known}
-    merged |= {name: value for name, value in given.items() if name in known}
-    merged.setdefault("data", _xdg(environ, "XDG_STATE_HOME", ".local/state") / "axon")
-    for name, value in merged.items():
-        if isinstance(value, list):
-            merged[name] = tuple(value)
-    return Config(**merged)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help says more)\n")
-
-
-def _checked(convert: Any) -> Any:
-    def convert_or_complain(text: str) -> Any:
-        try:
-            return convert(text)
-        except ConfigError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert_or_complain
+    config = Config(**{name: value for name, value in merged.items() if name in known})
+    if (config.epoch_start is None) != (config.epoch_length is None):
+        raise ConfigError("--epoch-start and --epoch-length belong together")
+    return config
 
 
 def _listen(text: str) -> tuple[Address, ...]:
@@ -170,58 +157,91 @@ def _count(text: str) -> int:
     return int(text)
 
 
-# How the text of one value is read, wherever it comes from; lists take several.
-_READ: dict[str, Any] = {
-    "dir": Path,
-    "data": Path,
-    "key": Path,
-    "output": Path,
-    "export": Path,
-    "peer": parse_address,
-    "listen": _listen,
-    "announce": str,
-    "webseed": str,
-    "files": str,
-    "pool": str,
-    "version": str,
-    "comment": str,
-    "max_down": parse_rate,
-    "max_up": parse_rate,
-    "torrent_max_down": parse_rate,
-    "torrent_max_up": parse_rate,
-    "piece_length": parse_size,
-    "chain_id": _count,
-    "epoch": _count,
-    "max_connections": _count,
-    "half_open": _count,
-    "slots": _count,
+def _seconds(text: str) -> int:
+    if not _count(text):
+        raise ConfigError("want seconds above 0")
+    return int(text)
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ConfigError(f"{text!r}: want http:// or https://")
+    return text
+
+
+def _account(text: str) -> str:
+    return format_account(parse_account(text))
+
+
+def _version(text: str) -> str:
+    if text not in ("v1", "v2", "hybrid"):
+        raise ConfigError(f"{text!r}: want v1, v2 or hybrid")
+    return text
+
+
+_SETTINGS = {
+    "json": switch("print JSON for programs"),
+    "quiet": switch("print no progress"),
+    "verbose": switch("print connections and why they end"),
+    "dir": Setting(Path, "the folder of the files (default: here)", "DIR"),
+    "files": Setting(str, "only these: numbers, ranges, patterns; =0..7 is the priority", "SEL,…"),
+    "seed": switch("go on seeding once complete"),
+    "sequential": switch("in order, for playing while downloading"),
+    "super_seed": switch("reveal pieces one by one (BEP 16), for the first seed of a torrent"),
+    # peers
+    "peer": Setting(parse_address, "connect to this peer; repeat for more", "HOST:PORT", many=True),
+    "listen": Setting(
+        _listen, "accept peers here; port 0 lets the system choose (default :6881)", "HOST:PORT"
+    ),
+    "announce": Setting(str, "another tracker", "URL", many=True),
+    "webseed": Setting(str, "another HTTP seed (BEP 19)", "URL", many=True),
+    "no_trackers": switch("ask no tracker"),
+    "no_pex": switch("no peer exchange"),
+    "no_dht": switch("no DHT: neither socket nor search"),
+    "dht_bootstrap": Setting(
+        parse_address, "a DHT node to begin at; repeat for more (default: none)", "HOST:PORT", many=True
+    ),
+    "dht_read_only": switch("ask the DHT, but answer nobody (BEP 43)"),
+    "max_connections": Setting(_count, "of the whole process (default 200)", "N"),
+    "torrent_max_connections": Setting(_count, "of each torrent (default: no limit of its own)", "N"),
+    "half_open": Setting(_count, "connection attempts at once (default 20)", "N"),
+    "slots": Setting(_count, "peers unchoked at once for each torrent (default 8)", "N"),
+    # rates
+    "max_down": Setting(parse_rate, "download of the whole process", "RATE"),
+    "torrent_max_down": Setting(parse_rate, "download of each torrent", "RATE"),
+    "max_up": Setting(parse_rate, "upload of the whole process", "RATE"),
+    "torrent_max_up": Setting(parse_rate, "upload of each torrent", "RATE"),
+    # receipts
+    "data": Setting(Path, "node key, receipts and resume data (default: ~/.local/state/axon)", "DIR"),
+    "key": Setting(Path, "the node key's file (default: node.key in --data)", "FILE"),
+    "no_receipts": switch("be an ordinary client"),
+    "pool": Setting(_account, "the reward pool's address", "ADDRESS"),
+    "chain_id": Setting(_count, "of the pool's chain; with --rpc the node says", "N"),
+    "rpc": Setting(_url, "a JSON-RPC node that knows when the pool's epochs are", "URL"),
+    "epoch_start": Setting(_count, "when epoch 0 begins, seconds since 1970, without --rpc", "SECONDS"),
+    "epoch_length": Setting(_seconds, "of the pool, without --rpc", "SECONDS"),
+    # An aggregator's epoch is over, a peer's is running: they do not share a variable.
+    "epoch": Setting(_count, "stay in this one, without --rpc (default 0)", "N", shared=False),
+    "export": Setting(Path, "write the whole log: .parquet, else JSON lines; - is standard output", "F"),
+    "omissions": Setting(
+        Path, "ask trackers for what they signed for; write proofs of what they leave out here", "DIR"
+    ),
+    # create
+    "output": Setting(Path, "the torrent to write", "T", short="-o"),
+    "version": Setting(_version, "v1 (BEP 3), v2 (BEP 52) or hybrid (default)", "FORM"),
+    "piece_length": Setting(parse_size, "a power of two, 16 KiB or more; by size if left out", "BYTES"),
+    "private": switch("no DHT, no peer exchange (BEP 27)"),
+    "comment": Setting(str, "for people", "TEXT"),
 }
-_LISTS = ("peer", "announce", "webseed")
-_SWITCHES = tuple(field.name for field in fields(Config) if field.type in (bool, "bool"))
+_LAYERS = Layers("peer", _SETTINGS)
 
 
-def _option(parser: argparse._ActionsContainer, name: str, help_text: str, metavar: str = "") -> None:
-    flag, short = "--" + name.replace("_", "-"), ["-o"] if name == "output" else []
-    if name in _SWITCHES:
-        parser.add_argument(flag, action="store_const", const=True, default=argparse.SUPPRESS, help=help_text)
-    else:
-        parser.add_argument(
-            *short,
-            flag,
-            action="append" if name in _LISTS else "store",
-            type=_checked(_READ[name]),
-            metavar=metavar,
-            help=help_text,
-            default=argparse.SUPPRESS,  # only what was really said wins over the environment
-        )
-
-
-def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
+    parser = Parser(
         prog="axon peer",
         description="Download, seed and make torrents; give and keep signed receipts.",
-        epilog=f"On a chain: {', '.join(ON_CHAIN)} (axon peer join --help)."
-        " Every flag can also be set as AXON_NAME, or in a TOML file (--config, AXON_CONFIG).",
+        epilog=f"On a chain: {', '.join(ON_CHAIN)} (axon peer join --help). Every flag can also be set as"
+        " AXON_NAME or AXON_PEER_NAME, or in a TOML file (--config, AXON_CONFIG).",
     )
     parser.add_argument("--version", action="version", version=f"axon {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -230,130 +250,55 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         sub: argparse.ArgumentParser = commands.add_parser(
             name, help=help_text, description=help_text[0].upper() + help_text[1:] + "."
         )
-        sub.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of defaults")
-        _option(sub, "json", "print JSON for programs")
-        _option(sub, "quiet", "print no progress")
-        _option(sub, "verbose", "print connections and why they end")
+        _LAYERS.add_config(sub)
+        _add(sub, "json", "quiet", "verbose")
         return sub
 
     make = command("create", "make a torrent of a file or folder")
     make.add_argument("path", type=Path, metavar="PATH")
-    _option(make, "output", "the torrent to write", "T")
-    _option(make, "announce", "tracker; repeat for more tiers, commas within a tier", "URL")
-    _option(make, "webseed", "HTTP seed (BEP 19)", "URL")
-    _option(make, "piece_length", "a power of two, 16 KiB or more; by size if left out", "BYTES")
-    _option(make, "private", "no DHT, no peer exchange (BEP 27)")
-    _option(make, "comment", "for people", "TEXT")
-    make.add_argument(
-        "--version",
-        choices=["v1", "v2", "hybrid"],
-        default=argparse.SUPPRESS,
-        help="BEP 3, BEP 52 or both (default)",
-    )
+    _LAYERS.add(make, "announce", "tracker; repeat for more tiers, commas within a tier")
+    _LAYERS.add(make, "webseed", "HTTP seed (BEP 19)")
+    _add(make, "output", "piece_length", "private", "comment", "version")
 
     download = command("download", "download torrents or magnet links")
     download.add_argument("torrent", nargs="+", metavar="TORRENT|MAGNET")
-    _option(download, "seed", "go on seeding once complete")
-    _option(download, "files", "only these: numbers, ranges, patterns; =0..7 is the priority", "SEL,…")
-    _option(download, "sequential", "in order, for playing while downloading")
+    _add(download, "seed", "files", "sequential")
     _transfer(download)
     seed = command("seed", "seed files that are there")
     seed.add_argument("torrent", nargs="+", metavar="TORRENT")
-    _option(seed, "super_seed", "reveal pieces one by one (BEP 16), for the first seed of a torrent")
+    _add(seed, "super_seed")
     _transfer(seed)
 
     show = command("show", "show what is in a torrent")
     show.add_argument("torrent", nargs=1, metavar="TORRENT")
     verify = command("verify", "check files against a torrent; exits 1 if anything is missing or wrong")
     verify.add_argument("torrent", nargs=1, metavar="TORRENT")
-    _option(verify, "dir", "where the files are", "DIR")
+    _LAYERS.add(verify, "dir", "where the files are")
 
-    _identity(command("key", "show this node's public key; make one if there is none"))
-    receipts = command("receipts", "show the latest receipt of every counterpart")
-    _identity(receipts)
-    _option(receipts, "export", "write the whole log: .parquet, else JSON lines; - is standard output", "F")
-    return parser
+    _add(command("key", "show this node's public key; make one if there is none"), "data", "key")
+    _add(
+        command("receipts", "show the latest receipt of every counterpart"),
+        "data",
+        "key",
+        "export",
+        "omissions",
+    )
+    return parser, commands.choices
+
+
+def _add(parser: argparse._ActionsContainer, *names: str) -> None:
+    for name in names:
+        _LAYERS.add(parser, name)
 
 
 def _transfer(parser: argparse.ArgumentParser) -> None:
-    _option(parser, "dir", "the folder of the files (default: here)", "DIR")
+    _add(parser, "dir")
     who = parser.add_argument_group("peers")
-    _option(who, "peer", "connect to this peer; repeat for more", "HOST:PORT")
-    _option(who, "listen", "accept peers here; port 0 lets the system choose (default :6881)", "HOST:PORT")
-    _option(who, "announce", "another tracker", "URL")
-    _option(who, "webseed", "another HTTP seed (BEP 19)", "URL")
-    _option(who, "no_trackers", "ask no tracker")
-    _option(who, "no_pex", "no peer exchange")
-    _option(who, "no_dht", "no DHT (this version has none)")
-    _option(who, "max_connections", "of the whole process (default 200)", "N")
-    _option(who, "half_open", "connection attempts at once (default 20)", "N")
-    _option(who, "slots", "peers unchoked at once for each torrent (default 8)", "N")
+    _add(who, "peer", "listen", "announce", "webseed", "no_trackers", "no_pex")
+    _add(who, "no_dht", "dht_bootstrap", "dht_read_only")
+    _add(who, "max_connections", "torrent_max_connections", "half_open", "slots")
     rates = parser.add_argument_group("rates, bytes a second (500K, 2MiB; 0 is no limit)")
-    for name, what in (("max_down", "download"), ("max_up", "upload")):
-        _option(rates, name, f"{what} of the whole process", "RATE")
-        _option(rates, f"torrent_{name}", f"{what} of each torrent", "RATE")
+    _add(rates, "max_down", "torrent_max_down", "max_up", "torrent_max_up")
     receipts = parser.add_argument_group("receipts")
-    _identity(receipts)
-    _option(receipts, "no_receipts", "be an ordinary client")
-    _option(receipts, "pool", "the reward pool's address", "ADDRESS")
-    _option(receipts, "chain_id", "of the pool's chain", "N")
-    _option(receipts, "epoch", "of the pool", "N")
-
-
-def _identity(parser: argparse._ActionsContainer) -> None:
-    _option(parser, "data", "node key, receipts and resume data (default: ~/.local/state/axon)", "DIR")
-    _option(parser, "key", "the node key's file (default: node.key in --data)", "FILE")
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    found = dict[str, Any]()
-    for field in fields(Config):
-        name = "AXON_" + field.name.upper()
-        text = environ.get(name)
-        if text is None or (field.name not in _READ and field.name not in _SWITCHES):
-            continue
-        value: Any = text.split() if field.name in _LISTS else text
-        found[field.name] = _convert(field.name, value, name)
-    return found
-
-
-def _from_file(path: Path | None, command: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    asked = path or (Path(environ["AXON_CONFIG"]) if environ.get("AXON_CONFIG") else None)
-    path = asked or _xdg(environ, "XDG_CONFIG_HOME", ".config") / "axon" / "peer.toml"
-    if asked is None and not path.exists():
-        return {}
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    commands = {key: value for key, value in table.items() if isinstance(value, dict)}
-    flat = {key: value for key, value in table.items() if key not in commands} | commands.get(command, {})
-    found = dict[str, Any]()
-    for key, value in flat.items():
-        name = key.replace("-", "_")
-        if name not in _READ and name not in _SWITCHES:
-            raise ConfigError(f"{path}: unknown setting {key!r}")
-        found[name] = _convert(name, value, f"{path}: {key}")
-    return found
-
-
-def _convert(name: str, value: Any, where: str) -> Any:
-    try:
-        if name in _SWITCHES:
-            if isinstance(value, bool):
-                return value
-            flag = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
-            return flag[str(value).lower()]
-        if name in _LISTS:
-            if not isinstance(value, list):
-                raise ConfigError(f"{value!r} is not a list")
-            return [_READ[name](str(item)) for item in value]
-        return _READ[name](str(value))
-    except KeyError:
-        raise ConfigError(f"{where}: {value!r} is neither true nor false") from None
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
-
-
-def _xdg(environ: Mapping[str, str], variable: str, fallback: str) -> Path:
-    return Path(environ[variable]) if environ.get(variable) else Path.home() / fallback
+    _add(receipts, "data", "key", "no_receipts", "pool", "chain_id")
+    _add(receipts, "rpc", "epoch_start", "epoch_length", "epoch")

@@ -148,7 +148,8 @@ class Connections:
             outgoing=swarm is not None,
             now=trio.current_time(),
             extensions=EXTENSIONS,
-            v2=swarm.is_v2 if swarm else False,
+            v2=swarm.is_v2 if swarm else node.v2_name,
+            dht=lambda name: node.dht is not None and node.dht.serves(node.by_hash.get(name)),
             reqq=REQQ,
             on_block=link.on_block,
         )
@@ -188,6 +189,9 @@ class Connections:
                     break
                 link.close("connected twice")
                 return
+        if swarm.full:
+            link.close("its torrent has enough connections")
+            return
         peer = swarm.attach(link, trio.current_time())
         if self._node.config.verbose:
             self._node.emit("connected", {"peer": show_address(link.address), "client": peer.client})

@@ -18,7 +18,7 @@ from axon.bt.metainfo import Metainfo
 from axon.bt.picker import Picker
 from axon.errors import StorageError
 from axon.peer.contributor import Contributor
-from axon.peer.layers import LayerServer
+from axon.peer.layers import LayerServer, hash_pieces
 from axon.peer.resume import Resume
 from axon.peer.source import TorrentSource, select_files
 from axon.peer.storage import Storage
@@ -102,6 +102,36 @@ class Content:
             node,
             sequential=source.sequential,
         )
+
+    def learn(self, metainfo: Metainfo) -> None:
+        """The same torrent with its piece layers, which came later: pieces are checked by both hashes now."""
+        self.metainfo = self.storage.metainfo = metainfo
+        self._layers = LayerServer(metainfo)
+
+    async def hash_layers(self) -> Metainfo:
+        """Return the torrent with the piece layers that it lacks, as far as their files are whole.
+
+        Raises
+        ------
+        MetainfoError
+            If a hybrid's halves are of different contents.
+        StorageError
+            If a file cannot be read.
+        """
+        metainfo, layers = self.metainfo, dict[bytes, bytes]()
+        size = max(1, _CHECK_BATCH // metainfo.piece_length)
+        for root in metainfo.missing_piece_layers:
+            number = next(k for k, file in enumerate(metainfo.files) if file.pieces_root == root)
+            pieces = metainfo.file_pieces(number)
+            if all(index in self.have for index in pieces):
+                parts = [
+                    await self._node.disk.run(
+                        partial(hash_pieces, metainfo, number, pieces[at : at + size], self.storage.read_into)
+                    )
+                    for at in range(0, len(pieces), size)
+                ]
+                layers[root] = b"".join(parts)
+        return metainfo.with_piece_layers(layers)
 
     def store(self, index: int, data: memoryview) -> bool:
         """Check a whole piece and write it; False if its hash is wrong. Runs in a disk thread.

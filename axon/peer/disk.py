@@ -2,12 +2,14 @@
 
 A hop into a thread and back costs some 200 µs by `trio.to_thread`, and a piece
 may arrive every millisecond. Here jobs go through one queue, and all answers
-that are ready when the event loop looks are delivered by one wake-up.
+that are ready when the event loop looks are delivered by one wake-up. Answers
+that nobody waits for may linger for a moment, so that more come with them.
 """
 
 import contextlib
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,8 +18,10 @@ import trio
 
 __all__ = ["DiskThreads"]
 
+_LINGER = 0.003  # seconds; a fast download stores several small pieces, or two large ones, in that time
+
 T = TypeVar("T")
-_Job = tuple[Callable[[], Any], Callable[[Any], None], Callable[[BaseException], None]]
+_Job = tuple[Callable[[], Any], Callable[[Any], None], Callable[[BaseException], None], bool]
 
 
 class DiskThreads:
@@ -46,9 +50,14 @@ class DiskThreads:
         work: Callable[[], T],
         done: Callable[[T], None],
         failed: Callable[[BaseException], None],
+        *,
+        linger: bool = False,
     ) -> None:
-        """Run `work()` in a thread; then `done(result)` or `failed(error)` in the event loop."""
-        self._jobs.put((work, done, failed))
+        """Run `work()` in a thread; then `done(result)` or `failed(error)` in the event loop.
+
+        With `linger` the answer may come a few milliseconds late, together with others.
+        """
+        self._jobs.put((work, done, failed, linger))
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work()` in a thread and return or raise what it does; cancelling abandons the wait only."""
@@ -78,17 +87,32 @@ class DiskThreads:
             thread.join(timeout)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            work, done, failed = job
+        due: float | None = None  # when this thread's lingering answers have to go
+        while True:
             try:
-                self._answer(done, work())
+                job = self._jobs.get(timeout=None if due is None else max(0.0, due - time.monotonic()))
+            except queue.Empty:
+                due = None
+                self._wake()
+                continue
+            if job is None:
+                break
+            work, done, failed, linger = job
+            try:
+                self._answers.append((done, work()))
             except BaseException as error:
-                self._answer(failed, error)
+                self._answers.append((failed, error))
+            now = time.monotonic()
+            if linger and (due is None or now < due):
+                due = due or now + _LINGER
+            else:
+                due = None
+                self._wake()
+        self._wake()
 
-    def _answer(self, callback: Callable[[Any], None], value: Any) -> None:
-        self._answers.append((callback, value))
+    def _wake(self) -> None:
         with self._lock:
-            if self._woken:
+            if self._woken or not self._answers:
                 return
             self._woken = True
         with contextlib.suppress(trio.RunFinishedError):  # the program is over; nobody waits for answers

@@ -5,6 +5,7 @@ whole pieces through a disk thread. What peers asked for is read here and
 handed to their links.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -86,6 +87,7 @@ class Exchange:
                 lambda: content.store(piece.index, piece.view),
                 lambda good: self._stored(piece, good),
                 lambda error: self._not_stored(piece, error),
+                linger=True,
             )
 
     def _stored(self, piece: PieceBuffer[Contributor], good: bool) -> None:
@@ -114,8 +116,8 @@ class Exchange:
         if ledger is None:
             return
         contributions = {
-            source.receipts: blocks
-            for source, blocks in piece.contributors().items()
+            source.receipts: mask
+            for source, mask in _masks(piece.senders).items()
             if source.receipts is not None
         }
         if contributions:
@@ -152,3 +154,15 @@ class Exchange:
             if peer.dry and not peer.conn.outstanding:
                 peer.refill(now)
                 peer.link.flush()
+
+
+def _masks(senders: Sequence[Contributor | None]) -> dict[Contributor, int]:
+    """Return who sent which blocks of a whole piece, bit k for block k."""
+    first = senders[0]
+    if first is not None and senders.count(first) == len(senders):
+        return {first: (1 << len(senders)) - 1}
+    masks: dict[Contributor, int] = {}
+    for block, sender in enumerate(senders):
+        if sender is not None:
+            masks[sender] = masks.get(sender, 0) | 1 << block
+    return masks

@@ -19,10 +19,12 @@ from axon.peer.peerbook import Source
 
 if TYPE_CHECKING:
     from axon.peer.peer import Peer
+    from axon.peer.swarm import Swarm
 
 __all__ = ["EXTENSIONS", "REQQ", "Gossip"]
 
 EXTENSIONS = {UT_METADATA: 1, UT_PEX: 2, UPLOAD_ONLY: 3, LT_DONTHAVE: 4, EXTENSION: 5}
+_LAST_RECEIPTS, _OLD_RECEIPTS = 5.0, 2.0  # seconds, see `patience`
 _STARVED = 5.0  # seconds without credit before a peer is choked for it
 REQQ = 1000  # requests that we queue for a peer
 
@@ -84,7 +86,7 @@ class Gossip:
         if told.your_ip:
             self._swarm.node.seen_as(ip_address(told.your_ip))
         self._open_receipts()
-        self._ask_metadata()
+        self._swarm.learning.ask(self._peer)
 
     def message(self, name: str, payload: bytes) -> None:
         """A message of one of our extensions came."""
@@ -102,10 +104,10 @@ class Gossip:
         """Half a second has passed."""
         speaks = self._swarm.exchanges_peers and UT_PEX in self._conn.peer_extensions
         if speaks and now >= self._pex_out.deadline():
-            message = self._pex_out.message(self._swarm.pex_addresses(self._peer), now)
+            message = self._pex_out.message(pex_addresses(self._swarm, self._peer), now)
             if message is not None:
                 self._conn.extended(UT_PEX, message.serialize())
-        self._ask_metadata()
+        self._swarm.learning.ask(self._peer)
 
     def bye(self) -> None:
         """The connection is closed."""
@@ -126,12 +128,14 @@ class Gossip:
         return link is not None and bool(link.pending) and link.channel.state is not ReceiptState.PLAIN
 
     @property
-    def owes_receipts(self) -> bool:
-        """Are receipts under way, either way?"""
-        link = self.receipts
-        return link is not None and (
-            bool(link.pending) or (link.taken is not None and link.taken.sent.owed > 0)
-        )
+    def patience(self) -> float:
+        """Seconds that two seeds stay connected: for receipts under way, or to learn of any from before."""
+        link, conn = self.receipts, self._conn
+        if link is None:
+            coming = self._swarm.ledger is not None and conn.extended_protocol and not conn.peer_extensions
+            return _OLD_RECEIPTS if coming else 0.0
+        owing = bool(link.pending) or (link.taken is not None and link.taken.sent.owed > 0)
+        return _LAST_RECEIPTS if owing else _OLD_RECEIPTS
 
     def credit(self, most: int) -> int:
         """How many blocks, at most `most`, the peer may get before it signs again."""
@@ -173,10 +177,6 @@ class Gossip:
 
     # -- metadata -------------------------------------------------------------------------------------------
 
-    def _ask_metadata(self) -> None:
-        if self._swarm.magnet is not None:
-            self._swarm.magnet.ask(self._peer)
-
     def _metadata(self, payload: bytes) -> None:
         message = MetadataMessage.parse(payload)
         if message is None:
@@ -189,8 +189,22 @@ class Gossip:
                 self._served = MetadataUpload(swarm.content.metainfo.raw_info if swarm.content else None)
                 self._served_all = swarm.content is not None
             self._conn.extended(UT_METADATA, self._served.answer(message).serialize())
-        elif swarm.magnet is not None:
-            swarm.magnet.metadata_received(self._peer, message)
+        else:
+            swarm.learning.metadata_received(self._peer, message)
+
+
+def pex_addresses(swarm: "Swarm", but: "Peer") -> dict[PexAddress, PexFlags]:
+    """Whom a swarm is connected to, for telling `but`."""
+    found = dict[PexAddress, PexFlags]()
+    for peer in swarm.peers:
+        port = peer.link.address[1] if peer.link.outgoing else peer.link.listen_port
+        if peer is but or not port:
+            continue
+        if peer.link.is_local and not but.link.is_local:
+            continue  # nobody else can reach it
+        flags = pex_flags(peer.conn.peer_is_seed, peer.link.outgoing)
+        found[pex_address(peer.link.address[0], port)] = flags
+    return found
 
 
 def pex_address(host: str, port: int) -> PexAddress:

@@ -2,18 +2,28 @@
 
 A v2 magnet link brings the info dictionary, and in it only one root a file;
 the hashes of the pieces are asked of peers, each answer proved against the root
-before it counts. To serve them, a file's tree is built from its layer once.
+before it counts. Whoever has a file whole can also hash it himself. To serve
+layers, a file's tree is built from its layer once.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
-from axon.bt.hashtree import HASH_SIZE, LEAF_SIZE, MAX_REQUESTED_HASHES, LayerTree, height, verify_hashes
+from axon.bt.hashtree import (
+    HASH_SIZE,
+    LEAF_SIZE,
+    MAX_REQUESTED_HASHES,
+    LayerTree,
+    height,
+    leaf_hashes,
+    merkle_root,
+    verify_hashes,
+)
 from axon.bt.messages import Hashes, HashRequest
 from axon.bt.metainfo import Metainfo
 from axon.errors import RemoteProtocolError
 
-__all__ = ["LayerFetch", "LayerServer"]
+__all__ = ["LayerFetch", "LayerServer", "hash_pieces"]
 
 _IN_FLIGHT = 4  # requests to one peer
 _TIMEOUT = 20.0  # seconds
@@ -100,6 +110,28 @@ class LayerFetch:
         for ask in self._asks:
             if ask.peer == peer and ask.answer is None and request in (None, ask.request):
                 ask.peer = None
+
+
+def hash_pieces(
+    metainfo: Metainfo, number: int, pieces: Iterable[int], read: Callable[[int, int, memoryview], None]
+) -> bytes:
+    """Return the part of a file's piece layer that is above these of its pieces.
+
+    Parameters
+    ----------
+    number : int
+        Of a file longer than a piece.
+    read : callable (index, begin, buffer)
+        Fills the buffer with a piece's bytes.
+    """
+    file, up = metainfo.files[number], height(metainfo.piece_length // LEAF_SIZE)
+    buffer = memoryview(bytearray(metainfo.piece_length))
+    layer = b""
+    for index in pieces:
+        payload = buffer[: min(metainfo.piece_length, file.end - index * metainfo.piece_length)]
+        read(index, 0, payload)
+        layer += merkle_root(leaf_hashes(payload), 0, up)
+    return layer
 
 
 class LayerServer:

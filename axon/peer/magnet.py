@@ -1,4 +1,8 @@
-"""From a magnet link to a torrent: the info dictionary, and v2's piece layers, from peers (BEP 9, 52)."""
+"""Two questions to peers: for the info dictionary, and for v2's piece layers (BEP 9, 52).
+
+Whom to ask what, and what is believed, is decided in `axon.bt.metadata` and
+`layers.py`; when to begin, in `learning.py`.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -7,25 +11,21 @@ import trio
 from axon.bt.messages import Hashes, HashRequest
 from axon.bt.metadata import MetadataDownload, MetadataMessage, info_hash_check
 from axon.bt.metainfo import Metainfo, parse_info
-from axon.errors import MetainfoError
 from axon.peer.layers import LayerFetch
 
 if TYPE_CHECKING:
     from axon.peer.peer import Peer
-    from axon.peer.swarm import Swarm
+    from axon.peer.source import TorrentSource
 
-__all__ = ["MagnetFetch"]
+__all__ = ["LayerQuest", "MetadataQuest"]
 
 
-class MagnetFetch:
-    """What one swarm still has to learn before it can begin."""
+class MetadataQuest:
+    """The info dictionary of a magnet link, on its way."""
 
-    def __init__(self, swarm: "Swarm") -> None:
-        self._swarm = swarm
-        source = swarm.source
+    def __init__(self, source: "TorrentSource") -> None:
+        self._source = source
         self._download = MetadataDownload(info_hash_check(source.info_hash, source.info_hash_v2))
-        self._layers: LayerFetch | None = None
-        self._result: Metainfo | None = None
         self._here = trio.Event()
 
     async def run(self) -> Metainfo:
@@ -37,58 +37,65 @@ class MagnetFetch:
             If what they told has the right hash, and yet is no torrent.
         """
         await self._here.wait()
-        if self._result is None:
-            source = self._swarm.source
-            assert self._download.info is not None
-            self._result = parse_info(self._download.info, trackers=source.trackers, webseeds=source.webseeds)
-        self._swarm.metainfo = self._result
-        if self._result.needs_piece_layers:
-            self._layers, self._here = LayerFetch(self._result), trio.Event()
-            for peer in self._swarm.peers:
-                self.ask(peer)
-            await self._here.wait()
-        return self._result
+        info, source = self._download.info, self._source
+        assert info is not None
+        return parse_info(info, trackers=source.trackers, webseeds=source.webseeds)
 
     def ask(self, peer: "Peer") -> None:
         """Ask a peer for whatever is missing; often, for there may be nothing new to ask."""
-        conn, now = peer.conn, trio.current_time()
-        if self._layers is not None:
-            for request in self._layers.requests(peer, now):
-                conn.hash_request(request)
-        elif conn.metadata_size and "ut_metadata" in conn.peer_extensions:
+        conn = peer.conn
+        if conn.metadata_size and "ut_metadata" in conn.peer_extensions:
             self._download.add(peer, conn.metadata_size)
-            for message in self._download.requests(peer, now):
+            for message in self._download.requests(peer, trio.current_time()):
                 conn.extended("ut_metadata", message.serialize())
-        peer.link.flush()
+            peer.link.flush()
 
     def gone(self, peer: "Peer") -> None:
         """A peer left."""
         self._download.remove(peer)
-        if self._layers is not None:
-            self._layers.gone(peer)
 
-    def metadata_received(self, peer: "Peer", message: MetadataMessage) -> None:
+    def received(self, peer: "Peer", message: MetadataMessage) -> None:
         """A piece of the info dictionary, or a reject."""
         if self._download.received(peer, message) is not None:
             self._here.set()
         else:
             self.ask(peer)
 
-    def hashes_received(self, peer: "Peer", hashes: Hashes) -> None:
+
+class LayerQuest:
+    """The piece layers that a swarm's torrent lacks, on their way."""
+
+    def __init__(self, metainfo: Metainfo) -> None:
+        self._fetch = LayerFetch(metainfo)
+        self._result = metainfo
+        self._here = trio.Event()
+
+    async def run(self) -> Metainfo:
+        """Wait for the torrent with all its layers."""
+        await self._here.wait()
+        return self._result
+
+    def ask(self, peer: "Peer") -> None:
+        """Ask a peer for what is missing, if it knows what the question means."""
+        if not peer.speaks_v2:
+            return
+        for request in self._fetch.requests(peer, trio.current_time()):
+            peer.conn.hash_request(request)
+        peer.link.flush()
+
+    def gone(self, peer: "Peer") -> None:
+        """A peer left."""
+        self._fetch.gone(peer)
+
+    def received(self, peer: "Peer", hashes: Hashes) -> None:
         """Hashes that we asked for."""
-        if self._layers is None:
-            return
-        try:
-            self._result = self._layers.received(hashes) or self._result
-        except MetainfoError as error:
-            self._swarm.fail(str(error))
-            return
-        if self._result is not None and not self._result.needs_piece_layers:
+        whole = self._fetch.received(hashes)
+        if whole is not None:
+            self._result = whole
             self._here.set()
         else:
             self.ask(peer)
 
-    def hashes_rejected(self, peer: "Peer", request: HashRequest) -> None:
+    def rejected(self, peer: "Peer", request: HashRequest) -> None:
         """A peer will not tell."""
-        if self._layers is not None:
-            self._layers.rejected(peer, request)
+        self._fetch.rejected(peer, request)

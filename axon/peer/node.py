@@ -16,14 +16,17 @@ import trio
 
 from axon.bt.peer_id import make_peer_id
 from axon.errors import ConfigError
-from axon.ids import Epoch, parse_account
+from axon.ids import InfoHash
 from axon.keys import NodeSecret
 from axon.peer.announcer import TrackerClient
 from axon.peer.config import DEFAULT_LISTEN, Config
 from axon.peer.connections import Connections
+from axon.peer.dht import Dht
 from axon.peer.disk import DiskThreads
+from axon.peer.epochs import Epochs
 from axon.peer.http import is_private
 from axon.peer.ledger import Ledger
+from axon.peer.promises import PROMISES, Promises
 from axon.peer.ratelimit import Bucket
 from axon.peer.sockets import listen
 from axon.peer.source import TorrentSource
@@ -32,7 +35,7 @@ from axon.peer.swarm import Swarm
 from axon.peer.udp import UdpTrackers
 from axon.peer.upload import BlockReader
 from axon.receiptlog import ReceiptLog
-from axon.receipts import BLOCK_SIZE, Scope
+from axon.receipts import BLOCK_SIZE
 
 __all__ = ["Node"]
 
@@ -75,16 +78,21 @@ class Node:
         self.swarms: list[Swarm] = []
         self.by_hash: dict[bytes, Swarm] = {}
         self.connections = Connections(self)
+        self.dht = None if config.no_dht else Dht(self)
         self._error: BaseException | None = None
         self._failed = trio.Event()
         self._log: ReceiptLog | None = None
-        self._received: ReceiptLog | None = None  # the same file, see `Ledger`
+        self._log_threads: DiskThreads | None = None
         self._secret: NodeSecret | None = None
+        self.epochs: Epochs | None = None
+        self._promises: Promises | None = None
+        self._turning = trio.Lock()  # one epoch after the other, however long the disk takes
         if not config.no_receipts:
-            parse_account(config.pool)
             self._secret = NodeSecret.load_or_create(config.key_path)
             self._log = ReceiptLog(config.data / "receipts.sqlite", durable=True)
-            self._received = ReceiptLog(config.data / "receipts.sqlite", durable=False)
+            self._log_threads = DiskThreads(1)  # beside the others: a receipt waits for no hash
+            self._promises = Promises(config.data / PROMISES)
+            self.epochs = Epochs(config, self._log, emit)
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -101,8 +109,13 @@ class Node:
                 for listener in listeners:
                     nursery.start_soon(self.connections.accept, listener)
                 nursery.start_soon(self.connections.dial)
+                if self.dht is not None:
+                    self.dht.open([listener.getsockname()[:2] for listener in listeners])
+                    nursery.start_soon(self.dht.run)
                 nursery.start_soon(self._sweep)
                 nursery.start_soon(self._watch)
+                if self.epochs is not None:
+                    nursery.start_soon(self.epochs.run, self._turn)
                 task_status.started()
         finally:
             for listener in listeners:
@@ -112,9 +125,11 @@ class Node:
                     for swarm in self.swarms:
                         nursery.start_soon(swarm.close)
             self.disk.close(1.0)
-            for log in (self._received, self._log):
-                if log is not None:
-                    log.close()
+            if self._log is not None and self._log_threads is not None:
+                self._log_threads.close(1.0)
+                self._log.close()
+            if self._promises is not None:
+                self._promises.close()
 
     def add(self, source: TorrentSource) -> Swarm:
         """Start a torrent.
@@ -124,12 +139,9 @@ class Node:
         ConfigError
             If it is running already.
         """
-        for name in source.handshake_hashes:
-            if name in self.by_hash:
-                raise ConfigError(f"{source.name}: the same torrent was given twice")
         swarm = Swarm(self, source)
-        self.swarms.append(swarm)
         self.renamed(swarm)
+        self.swarms.append(swarm)
         self.nursery.start_soon(swarm.run)
         return swarm
 
@@ -146,9 +158,22 @@ class Node:
     # -- what swarms tell -----------------------------------------------------------------------------------
 
     def renamed(self, swarm: Swarm) -> None:
-        """A torrent's names among peers are known (a magnet link may hold one of two)."""
+        """A torrent's names among peers are known (a magnet link may hold one of two).
+
+        Raises
+        ------
+        ConfigError
+            If it is running already under one of them.
+        """
+        if any(self.by_hash.get(name, swarm) is not swarm for name in swarm.handshake_hashes):
+            raise ConfigError(f"{swarm.name}: the same torrent was given twice")
         for name in swarm.handshake_hashes:
             self.by_hash[name] = swarm
+
+    def v2_name(self, name: InfoHash) -> InfoHash | None:
+        """Return the v2 name (20 bytes) of the torrent that goes by `name`; None without a v2 half."""
+        swarm = self.by_hash.get(name)
+        return swarm.handshake_hashes[-1] if swarm is not None and swarm.is_v2 else None
 
     def opened(self, swarm: Swarm) -> None:
         """A torrent's files have been looked at."""
@@ -238,30 +263,40 @@ class Node:
 
     def ledger(self, swarm: Swarm) -> Ledger | None:
         """Make the receipts' ledger of a torrent; None if there are to be none."""
-        if self._log is None or self._secret is None or swarm.metainfo is None:
+        if self._log is None or self._secret is None or self.epochs is None or swarm.metainfo is None:
             return None
         metainfo = swarm.metainfo
-        scope = Scope(
-            self.config.chain_id,
-            parse_account(self.config.pool),
-            metainfo.handshake_hashes[0],
-            Epoch(self.config.epoch),
-        )
         return Ledger(
             self._log,
             self._secret,
-            scope,
+            self.epochs.scope(metainfo.handshake_hashes[0]),
             num_pieces=metainfo.num_pieces,
-            received=self._received,
+            threads=self._log_threads,
             piece_blocks=lambda index: -(-metainfo.piece_size(index) // BLOCK_SIZE),
         )
 
+    async def _turn(self) -> None:
+        """An epoch begins: the receipts of the last one are signed and sent, no connection ends."""
+        assert self.epochs is not None
+        async with self._turning, trio.open_nursery() as nursery:
+            for swarm in self.swarms:
+                book = swarm.ledger
+                if book is not None and (scope := self.epochs.scope(book.scope.info_hash)) != book.scope:
+                    nursery.start_soon(book.rescope, scope)
+
     def submitter(self, swarm: Swarm) -> Submitter | None:
         """Make what hands a torrent's receipts to its trackers; None if there are no receipts."""
-        if self._log is None or swarm.metainfo is None:
+        if self._log is None or self._promises is None or self.epochs is None or swarm.metainfo is None:
             return None
-        urls = [state.url for state in swarm.announcer.trackers]
-        return Submitter(self._log, swarm.metainfo.handshake_hashes[0], urls, self.emit)
+        epochs = self.epochs
+        return Submitter(
+            self._log,
+            self._promises,
+            swarm.metainfo.handshake_hashes[0],
+            swarm.announcing.urls,
+            self.emit,
+            pace=lambda: epochs.pace,
+        )
 
     @property
     def crowded(self) -> bool:
@@ -277,5 +312,7 @@ class Node:
             await trio.sleep(_SWEEP)
             now = trio.current_time()
             self.connections.sweep(now)
+            if self.dht is not None:
+                self.dht.sweep(now)
             for swarm in self.swarms:
                 swarm.sweep(now)

@@ -14,6 +14,7 @@ from axon.bt import events as ev
 from axon.bt.bitfield import Bitfield
 from axon.bt.choker import Candidate
 from axon.bt.fast import allowed_fast_set
+from axon.bt.handshake import Reserved
 from axon.peer.contributor import Contributor
 from axon.peer.gossip import Gossip
 from axon.peer.ledger import Link as ReceiptLink
@@ -44,15 +45,16 @@ class Peer(Contributor):
         self.swarm = swarm
         self.link = link
         self.conn = link.conn
+        self._said_v2 = link.conn.v2
         self.down, self.up = swarm.down, swarm.up
         self.window = Window()
         self.from_rate, self.to_rate = Rate(now, 10.0), Rate(now, 10.0)
         self._look = Rate(now, 0.0)
         self.connected_at = now
-        self.unchoked_at = 0.0
+        self.unchoked_at = self.used_at = 0.0
         self.useless_since = now  # both ends are seeds
         self.joined = self.dry = False
-        self._arrived = 0
+        self._arrived = self._sent = 0
         self._buffer: bytearray | None = None
         self.gossip: Gossip = Gossip(self, now)
 
@@ -60,6 +62,18 @@ class Peer(Contributor):
     def client(self) -> str:
         """The name of its software, safe to print."""
         return self.gossip.client
+
+    @property
+    def speaks_v2(self) -> bool:
+        """Is this a v2 connection (BEP 52): did both say so, or name the torrent's v2 half?
+
+        Not so after we asked by a v1 magnet link: others hang up when such a one sends hash requests.
+        """
+        handshake, metainfo = self.conn.handshake, self.swarm.metainfo
+        if not self._said_v2 or handshake is None or metainfo is None or metainfo.info_hash_v2 is None:
+            return False
+        named_so = handshake.info_hash == metainfo.info_hash_v2[:20]
+        return named_so or bool(handshake.reserved & Reserved.V2)
 
     def start(self) -> None:
         """Say hello: our extensions, what we have, what it may fetch while choked."""
@@ -72,6 +86,8 @@ class Peer(Contributor):
         else:
             conn.have_set(Bitfield(1))  # nothing, of how many pieces we do not know yet
         self.gossip.hello()
+        if swarm.node.dht is not None:
+            swarm.node.dht.greet(self)
 
     def join(self) -> None:
         """The torrent's geometry is known: take part in the download."""
@@ -176,6 +192,8 @@ class Peer(Contributor):
         conn, link = self.conn, self.link
         self.from_rate.look(conn.bytes_received, now)
         self.to_rate.look(link.uploaded, now)
+        if conn.requests_waiting or link.uploaded != self._sent:
+            self._sent, self.used_at = link.uploaded, now
         blocks = conn.blocks_received
         self._look.look(blocks, now)
         if conn.outstanding:
@@ -220,6 +238,7 @@ class Peer(Contributor):
             to_peer=self.to_rate.value,
             connected_at=self.connected_at,
             unchoked_at=self.unchoked_at,
+            used_at=self.used_at,
             snubbing=conn.snubbed,
             upload_only=conn.upload_only,
             may_upload=not self.gossip.is_starved(now),
@@ -296,13 +315,9 @@ class Peer(Contributor):
         else:
             self.conn.hashes(event.request, found)
 
-    def _hashes_received(self, event: ev.HashesReceived) -> None:
-        if self.swarm.magnet is not None:
-            self.swarm.magnet.hashes_received(self, event.hashes)
-
-    def _hashes_rejected(self, event: ev.HashesRejected) -> None:
-        if self.swarm.magnet is not None:
-            self.swarm.magnet.hashes_rejected(self, event.request)
+    def _dht_port(self, event: ev.DhtPort) -> None:
+        if self.swarm.node.dht is not None:
+            self.swarm.node.dht.heard(self, event.port)
 
     def _inactive(self, event: object) -> None:
         if self.swarm.crowded:
@@ -322,9 +337,10 @@ _HANDLERS: dict[type, Callable[[Peer, Any], None]] = {
     ev.PeerNotInterested: Peer._interest,
     ev.AllowedFastReceived: Peer._allowed_fast,
     ev.Inactive: Peer._inactive,
+    ev.DhtPort: Peer._dht_port,
     ev.ExtensionsReceived: lambda peer, event: peer.gossip.extensions(event.handshake),
     ev.ExtendedMessage: lambda peer, event: peer.gossip.message(event.name, event.payload),
     ev.HashesRequested: Peer._hashes_requested,
-    ev.HashesReceived: Peer._hashes_received,
-    ev.HashesRejected: Peer._hashes_rejected,
+    ev.HashesReceived: lambda peer, event: peer.swarm.learning.hashes_received(peer, event.hashes),
+    ev.HashesRejected: lambda peer, event: peer.swarm.learning.hashes_rejected(peer, event.request),
 }

@@ -28,6 +28,7 @@ class Source(enum.IntEnum):
     TRACKER = 1
     INCOMING = 2
     PEX = 3
+    DHT = 4
 
 
 @dataclass(slots=True)
@@ -111,6 +112,11 @@ class PeerBook:
     def forget(self, address: Address) -> None:
         """Never dial it (ourselves, or the same peer by another address)."""
         self._peers.pop(address, None)
+
+    def drop(self, source: Source) -> None:
+        """Forget whom only this source named, but for those that we are connected to."""
+        for address in [a for a, peer in self._peers.items() if peer.source is source and not peer.busy]:
+            del self._peers[address]
 
     def ban(self, host: str) -> None:
         """Never again have to do with an IP: it sent bad data."""

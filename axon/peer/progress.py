@@ -17,6 +17,7 @@ _LINES = {
     "added": "{name}: {have} of {pieces} pieces here",
     "complete": "{name}: complete and verified",
     "hash_failed": "{name}: piece {piece} had a wrong hash, asked for again",
+    "epoch": "epoch {epoch} of pool {pool}",
     "connected": "connected to {peer}, {client}",
     "disconnected": "{peer}: {why}",
     "warning": "{message}",

@@ -8,18 +8,19 @@ remembers which pieces are good: that is `resume.py`.
 
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from axon.bt.metainfo import Metainfo
 from axon.errors import StorageError
 from axon.peer.folder import Descriptor, Folder, refused
+from axon.peer.openfiles import MAX_OPEN, OpenFiles
+from axon.peer.reserve import EXTENT, Reservations
 
-__all__ = ["MAX_OPEN", "Run", "Storage"]
+__all__ = ["Run", "Storage"]
 
-MAX_OPEN: Final = 64  # files held open by one torrent
+_PARTS: Final = -1  # the part-file's number
 Run = tuple[int, int, int]  # file descriptor, offset in that file, bytes
 
 
@@ -33,8 +34,6 @@ class Storage:
         The download folder; the torrent's name comes below it.
     wanted : mapping or sequence of int, optional
         A priority by number in `metainfo.files`; 0 is unwanted. By default all are wanted.
-    preallocate : bool
-        Reserve the space of a file when it is made, so that a full disk shows at once.
     """
 
     def __init__(
@@ -43,17 +42,14 @@ class Storage:
         root: Path,
         *,
         wanted: Mapping[int, int] | Sequence[int] | None = None,
-        preallocate: bool = False,
         max_open: int = MAX_OPEN,
     ) -> None:
         self.metainfo = metainfo
         self.folder = Folder(root)
-        self._preallocate = preallocate
-        self._max_open = max_open
+        self._open = OpenFiles(self._make, max_open)
         self._lock = threading.Lock()
-        self._open: OrderedDict[int, tuple[Descriptor, bool]] = OrderedDict()  # by file; whether writable
         self._dirty = set[int]()  # files written to since the last `flush`
-        self._zeros: Descriptor | None = None
+        self._reserved: dict[int, Reservations] = {}
         self._paths: dict[int, tuple[str, ...]] = {}
         self._parts_path = (f".{metainfo.handshake_hashes[0].hex()}.parts",)
         self._prepared = False
@@ -112,7 +108,7 @@ class Storage:
             if file.symlink is not None:
                 self.folder.link(file.path, file.symlink)
             elif not file.length:
-                self._descriptor(number, write=True)
+                self._open.get(number, write=True)
             elif had_parts and self.stat(number) is None:
                 self._apart.add(number)
                 self.want(number)
@@ -260,29 +256,38 @@ class Storage:
 
     def _somewhere(self, number: int) -> Descriptor:
         if number in self._apart or self.stat(number) is None:
-            return self._descriptor(-1, write=False)
-        return self._descriptor(number, write=False)
+            return self._open.get(_PARTS, write=False)
+        return self._open.get(number, write=False)
 
     def close(self) -> None:
         """Close the files; the storage may be used again."""
-        with self._lock:
-            self._open.clear()
-            self._zeros = None
+        self._open.close()
         self.folder.close()
 
     def _write_at(self, number: int, offset: int, view: memoryview, *, moving: bool = False) -> None:
         if moving:
-            fd, shift = self._descriptor(number, write=True), 0
+            fd, shift = self._open.get(number, write=True), 0
         else:
             fd, shift = self._place(number, write=True)
         with self._lock:
             self._dirty.add(number)
+        if moving or number not in self._apart:
+            self._reserve(number, fd, offset, len(view))
         done = 0
         try:
             while done < len(view):
                 done += os.pwrite(fd, view[done:] if done else view, offset + shift + done)
         except OSError as error:
             refused(error, "write", self._show(number), len(view) - done)
+
+    def _reserve(self, number: int, fd: Descriptor, offset: int, size: int) -> None:
+        reserved = self._reserved.get(number)
+        if reserved is None:
+            length = self.metainfo.files[number].length
+            if length <= EXTENT:
+                return
+            reserved = self._reserved.setdefault(number, Reservations(length))
+        reserved.before_write(fd, offset, size)
 
     def _read_at(self, number: int, offset: int, view: memoryview) -> None:
         fd, shift = self._place(number, write=False)
@@ -305,31 +310,15 @@ class Storage:
         """Return the descriptor that holds a file, and where in it the file begins."""
         file = self.metainfo.files[number]
         if file.pad:
-            return self._zero(), 0
+            return self._open.zeros(), 0
         if number in self._apart:  # the part-file is addressed as piece space; it is sparse
-            return self._descriptor(-1, write=write), file.offset
-        return self._descriptor(number, write=write), 0
+            return self._open.get(_PARTS, write=write), file.offset
+        return self._open.get(number, write=write), 0
 
-    def _descriptor(self, number: int, *, write: bool) -> Descriptor:
-        with self._lock:
-            held = self._open.get(number)
-            if held is not None and (held[1] or not write):
-                self._open.move_to_end(number)
-                return held[0]
-        fd = self._open_file(number, write)
-        with self._lock:
-            held = self._open.get(number)
-            if held is not None and held[1]:  # another thread was faster
-                return held[0]
-            self._open[number] = (fd, write)
-            self._open.move_to_end(number)
-            while len(self._open) > self._max_open:
-                self._open.popitem(last=False)  # closed once nobody reads from it any more
-        return fd
-
-    def _open_file(self, number: int, write: bool) -> Descriptor:
-        path = self._parts_path if number < 0 else self.path(number)
-        file = self.metainfo.files[number] if number >= 0 else None
+    def _make(self, number: int, write: bool) -> Descriptor:
+        """Open a file or the part-file, for `OpenFiles`."""
+        path = self._parts_path if number == _PARTS else self.path(number)
+        file = self.metainfo.files[number] if number != _PARTS else None
         mode = 0o777 if file is not None and file.executable else 0o666
         try:
             fd = self.folder.open(path, write=write, create=write, mode=mode)
@@ -338,41 +327,18 @@ class Storage:
             raise StorageError(f"{shown!r} is not there", path=shown) from None
         if write and file is not None:
             try:
-                size = os.fstat(fd).st_size
-                if size > file.length:  # another file by this name; the torrent says how long it is
+                # Another file by this name may be longer; the torrent says how long it is.
+                if os.fstat(fd).st_size > file.length:
                     os.ftruncate(fd, file.length)
-                elif self._preallocate and size < file.length:
-                    os.posix_fallocate(fd, 0, file.length)
             except OSError as error:
                 refused(error, "make", self.folder.show(path), file.length)
         return fd
 
-    def _zero(self) -> Descriptor:
-        with self._lock:
-            if self._zeros is None:
-                self._zeros = Descriptor(os.open("/dev/zero", os.O_RDONLY | os.O_CLOEXEC))
-            return self._zeros
-
     def _drop_parts(self) -> None:
         if not self._apart:
-            with self._lock:
-                self._open.pop(-1, None)
+            self._open.forget(_PARTS)
             if self.root.is_dir():
                 self.folder.remove(self._parts_path)
 
     def _show(self, number: int) -> str:
         return self.folder.show(self._parts_path if number in self._apart else self.path(number))
-
-
-def check_all(
-    storage: Storage, pieces: Sequence[int], *, progress: Callable[[int, bool], None] | None = None
-) -> list[bool]:
-    """Check pieces one behind the other with one buffer; `progress(index, good)` after each."""
-    buffer = bytearray(storage.metainfo.piece_length) if pieces else bytearray()
-    result = []
-    for index in pieces:
-        good = storage.check(index, buffer)
-        result.append(good)
-        if progress is not None:
-            progress(index, good)
-    return result

@@ -6,25 +6,22 @@ a second; all else follows from what the links bring.
 """
 
 import random
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import trio
 
-from axon.bt.announce import UNKNOWN_LEFT, AnnounceRequest, AnnounceResponse
-from axon.bt.choker import RECHOKE, Choker
+from axon.bt.choker import RECHOKE, Candidate, Choker
 from axon.bt.metainfo import Metainfo
-from axon.bt.pex import PexAddress, PexFlags
 from axon.bt.priority import peer_priority
-from axon.errors import MetainfoError, StorageError
+from axon.errors import ConfigError, MetainfoError, StorageError
 from axon.ids import InfoHash
-from axon.peer.announcer import Announcer
+from axon.peer.announcing import Announcing
 from axon.peer.content import Content
 from axon.peer.exchange import Exchange
-from axon.peer.gossip import pex_address, pex_flags
-from axon.peer.http import is_private
+from axon.peer.learning import Learning
 from axon.peer.ledger import Ledger
-from axon.peer.magnet import MagnetFetch
 from axon.peer.peer import Peer
 from axon.peer.peerbook import Address, PeerBook, Source
 from axon.peer.ratelimit import Bucket, Limits
@@ -43,7 +40,6 @@ BOTH_SEEDS = "both are seeds"  # why a link is closed that is of no more use
 
 _ENOUGH = 40  # peers; with fewer the trackers are asked more often, and peers are dialled
 _SYNC = 5.0  # seconds between two writes of the resume data
-_LAST_RECEIPTS = 5.0  # seconds that two seeds stay connected for the receipts still under way
 
 
 class Swarm:
@@ -60,8 +56,8 @@ class Swarm:
     ----------
     content : Content or None
         None until the metadata is known and what is on disk has been looked at.
-    magnet : MagnetFetch or None
-        While the metadata is being fetched.
+    learning : Learning
+        What peers are asked for besides blocks: metadata, piece layers.
     exchange : Exchange
         Where blocks go in and out.
     error : str or None
@@ -73,7 +69,7 @@ class Swarm:
         self.source = source
         self.content: Content | None = None
         self.metainfo: Metainfo | None = source.metainfo
-        self.magnet: MagnetFetch | None = None
+        self.learning: Learning = Learning(self)
         self.exchange = Exchange(self)
         self.peers: set[Peer] = set()
         self.book = PeerBook(self._priority)
@@ -92,13 +88,7 @@ class Swarm:
         self._sync_at = 0.0
         self.done = trio.Event()  # everything wanted is here
         self.ready = trio.Event()  # connections are welcome
-        self.announcer = Announcer(
-            () if config.no_trackers else source.trackers + tuple((url,) for url in config.announce),
-            node.trackers,
-            self._announce,
-            self._announced,
-            lambda: len(self.peers) < _ENOUGH and not self.done.is_set(),
-        )
+        self.announcing = Announcing(self)
         for address in source.peers:
             self.book.add(address, Source.USER)
 
@@ -135,9 +125,22 @@ class Swarm:
         return self.node.crowded
 
     @property
+    def hungry(self) -> bool:
+        """Are there too few peers for a download?"""
+        return len(self.peers) < _ENOUGH and not self.done.is_set()
+
+    @property
+    def full(self) -> bool:
+        """Has it as many connections as it may?"""
+        most = self.node.config.torrent_max_connections
+        return most is not None and len(self.peers) >= most
+
+    @property
     def wants_peers(self) -> bool:
         """Should more peers be dialled?"""
         if self.paused or not self.ready.is_set():
+            return False
+        if self.full:
             return False
         # A seed dials too, for downloaders may be unreachable; but it leaves room for those who come.
         return len(self.peers) < (_ENOUGH // 2 if self.done.is_set() else 2 * _ENOUGH)
@@ -157,21 +160,14 @@ class Swarm:
     async def run(self) -> None:
         """Work until cancelled."""
         async with trio.open_nursery() as nursery:
-            if self.metainfo is None:
-                self.magnet = MagnetFetch(self)
-                self.ready.set()
-                nursery.start_soon(self.announcer.run)
-                self.node.dial_soon()
-                try:
-                    self.metainfo = await self.magnet.run()
-                except MetainfoError as error:
-                    self.fail(str(error))
-                    return
-                self.magnet = None
-                self.node.renamed(self)
             try:
+                if self.metainfo is None:
+                    self.ready.set()
+                    self.announcing.begin(nursery)
+                    self.node.dial_soon()
+                    self.metainfo = await self.learning.begin()
                 self.content = await Content.open(self.metainfo, self.source, self.node)
-            except StorageError as error:
+            except (ConfigError, MetainfoError, StorageError) as error:
                 self.fail(str(error))
                 return
             self.ledger = self.node.ledger(self)
@@ -200,9 +196,10 @@ class Swarm:
             if not self.content.picker.complete:
                 for webseed in self.webseeds:
                     nursery.start_soon(webseed.run)
-            if not self.ready.is_set():
-                self.ready.set()
-                nursery.start_soon(self.announcer.run)
+            self.ready.set()
+            self.announcing.begin(nursery)
+            if self.metainfo.missing_piece_layers:
+                nursery.start_soon(self.learning.rest, self.metainfo)
             self.stir()
             self.node.dial_soon()
             await trio.sleep_forever()
@@ -210,7 +207,7 @@ class Swarm:
     async def close(self) -> None:
         """Say goodbye to the trackers and leave the resume data whole; after `run` was cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.announcer.stop)
+            nursery.start_soon(self.announcing.stop)
             if self.content is not None:
                 nursery.start_soon(self.content.close)
             if self.submitter is not None:
@@ -244,8 +241,7 @@ class Swarm:
         peer.leave()
         if self.super_seeding is not None:
             self.super_seeding.gone(peer)
-        if self.magnet is not None:
-            self.magnet.gone(peer)
+        self.learning.gone(peer)
         self.downloaded += peer.conn.bytes_received
         self.uploaded += peer.link.uploaded
         self._rechoke_at = min(self._rechoke_at, now + 1.0)
@@ -270,25 +266,12 @@ class Swarm:
                 self._unchoke(peer, now)
         self._rechoke_at = min(self._rechoke_at, now + 1.0)
 
-    def pex_addresses(self, but: Peer) -> dict[PexAddress, PexFlags]:
-        """Whom we are connected to, for telling `but`."""
-        found = dict[PexAddress, PexFlags]()
-        for peer in self.peers:
-            port = peer.link.address[1] if peer.link.outgoing else peer.link.listen_port
-            if peer is but or not port:
-                continue
-            if peer.link.is_local and not but.link.is_local:
-                continue  # nobody else can reach it
-            flags = pex_flags(peer.conn.peer_is_seed, peer.link.outgoing)
-            found[pex_address(peer.link.address[0], port)] = flags
-        return found
-
     def complete(self) -> None:
         """All that is wanted is here."""
         assert self.content is not None
         self.content.assembly.trim()
         if self.exchange.verified:
-            self.announcer.completed()
+            self.announcing.completed()
         self.done.set()
         for peer in list(self.peers):
             peer.update_interest()
@@ -312,9 +295,11 @@ class Swarm:
             self._sweep_super_seeding(self.super_seeding)
         for peer in list(self.peers):
             self._sweep_peer(peer, now)
-        if now >= self._rechoke_at:
+        candidates = [peer.candidate(now) for peer in self.peers]
+        seeding = content is not None and content.picker.complete
+        if now >= self._rechoke_at or (seeding and self.choker.is_wasteful(candidates, now)):
             self._rechoke_at = now + RECHOKE
-            self._rechoke(now)
+            self._rechoke(candidates, now, seeding=seeding)
 
     def _sweep_super_seeding(self, seeding: SuperSeeding) -> None:
         seeding.sweep(self.peers)
@@ -333,14 +318,13 @@ class Swarm:
         peer.link.guard(lambda: peer.sweep(now))
         if not (self.content is not None and self.content.picker.is_seed and peer.conn.peer_is_seed):
             peer.useless_since = now
-        elif now - peer.useless_since > (_LAST_RECEIPTS if peer.gossip.owes_receipts else 0.0):
+        elif now - peer.useless_since > peer.gossip.patience:
             peer.link.close(BOTH_SEEDS)
 
-    def _rechoke(self, now: float) -> None:
+    def _rechoke(self, candidates: Sequence[Candidate[Peer]], now: float, *, seeding: bool) -> None:
         if self.paused:
             return
-        seeding = self.content is not None and self.content.picker.complete
-        changes = self.choker.rechoke([peer.candidate(now) for peer in self.peers], now, seeding=seeding)
+        changes = self.choker.rechoke(candidates, now, seeding=seeding)
         for peer in changes.choke:
             peer.conn.choke()
             peer.link.flush()
@@ -351,29 +335,6 @@ class Swarm:
         peer.unchoked_at = now
         peer.conn.unchoke()
         peer.link.flush()
-
-    # -- trackers -------------------------------------------------------------------------------------------
-
-    def _announce(self) -> AnnounceRequest:
-        picker = self.content.picker if self.content else None
-        return AnnounceRequest(
-            self.handshake_hashes[0],
-            self.node.peer_id,
-            self.node.port or 1,
-            uploaded=self.total_up(),
-            downloaded=self.total_down(),
-            left=picker.left if picker else UNKNOWN_LEFT,
-            key=self.node.announce_key,
-        )
-
-    def _announced(self, url: str, response: AnnounceResponse) -> None:
-        local = self.node.tracker_is_local(url)
-        for host, port, _ in (*response.peers, *response.peers6):
-            if local or not ip_address(host).is_loopback:
-                self.book.add((host, port), Source.TRACKER)
-        if response.external_ip and not is_private(response.external_ip):
-            self.node.seen_as(ip_address(response.external_ip))
-        self.node.dial_soon()
 
     def _priority(self, address: Address) -> int:
         try:

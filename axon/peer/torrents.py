@@ -112,10 +112,12 @@ def run_show(torrent: Path, *, as_json: bool = False) -> int:
     console = _console()
     table = Table.grid(padding=(0, 2))
     for key, value in about.items():
-        if key == "files" or value in (None, [], False):
+        if key in ("files", "magnet") or value in (None, [], False):
             continue
         if key == "length":
             value = f"{_size(value)} ({value} bytes)"
+        elif key == "creation_date":
+            value = _date(value)
         elif isinstance(value, list):
             value = "\n".join(" ".join(one) if isinstance(one, list) else str(one) for one in value)
         table.add_row(key.replace("_", " "), clean_lines(str(value)))
@@ -128,6 +130,7 @@ def run_show(torrent: Path, *, as_json: bool = False) -> int:
                 "/".join(file.path) + extra, _size(file.length), str(len(metainfo.file_pieces(number)))
             )
     console.print(files)
+    print(about["magnet"])  # whole, however narrow the terminal: it is there to be copied
     return 0
 
 
@@ -273,6 +276,14 @@ def _size(length: int) -> str:
     from rich.filesize import decimal
 
     return decimal(length)
+
+
+def _date(seconds: int) -> str:
+    """A torrent may hold any number here."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
 
 
 def _print_json(value: dict[str, Any]) -> None:

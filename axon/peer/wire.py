@@ -26,6 +26,7 @@ __all__ = ["Address", "Link", "Owner", "tune"]
 Address = tuple[str, int]
 
 _SOCKET_BUFFER = 4 << 20  # bytes
+_TURN = 1 << 20  # bytes; so much of one peer, and then others have theirs
 _UNSENT = 512 << 10  # bytes; two of the largest batches
 _FIRST_BATCH, _LAST_BATCH = 4, 32  # blocks; small while the peer is slow, for a batch holds its memory
 
@@ -174,6 +175,7 @@ class Link:
 
     async def _read(self) -> None:
         conn, sock = self.conn, self.sock
+        turn = 0
         try:
             while True:
                 view = conn.buffer_for_read()
@@ -185,6 +187,7 @@ class Link:
                 try:
                     count = sock.recv_into(view)
                 except BlockingIOError:
+                    turn = 0
                     await trio.lowlevel.wait_readable(sock)
                     continue
                 if not count:
@@ -193,7 +196,10 @@ class Link:
                 now = trio.current_time()
                 down.spend(count, now)
                 self.dispatch(conn.received(count, now))
-                await trio.lowlevel.checkpoint()
+                turn += count
+                if turn >= _TURN or down.limited or self.closed_because is not None:
+                    turn = 0
+                    await trio.lowlevel.checkpoint()
         except RemoteProtocolError as error:
             self.close(str(error))
         except OSError as error:
@@ -276,11 +282,14 @@ class Link:
 
 
 def tune(sock: socket.socket) -> None:
-    """Prepare a connected socket for bulk transfer."""
+    """Prepare a connected socket for bulk transfer.
+
+    The receive buffer is left to the kernel, which grows it with the route; a size that is asked for
+    would end that, and most systems grant no more than 208 KiB.
+    """
     sock.setblocking(False)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             # The kernel grows the send buffer with the route, and queues no more than this beyond it: a
             # slow peer that is choked or cancels has not megabytes under way already.

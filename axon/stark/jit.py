@@ -1,14 +1,8 @@
-"""Compile kernels once per machine and keep them on disk.
+"""Compile kernels once per machine and keep them on disk (`axon.numbacache`).
 
-`kernel` is `numba.njit(nogil=True)` with a cache of its own making, because
-numba's asks only whether the function's own file changed. Ours also asks
-whether the lanes that it inlines changed, and keeps 8-lane and scalar code
-apart, so that `AXON_NO_SIMD=1` never loads the other's. `kernel_from_source`
+A kernel is fresh only while the lanes that it inlines are, too, and 8-lane and scalar code are
+kept apart, so that `AXON_NO_SIMD=1` never loads the other's. `kernel_from_source`
 does the same for generated code, which has no file.
-
-The cache is `NUMBA_CACHE_DIR`, or `__pycache__` beside this file, or the user's
-cache directory, the first that can be written; with none of them every process
-compiles for itself.
 """
 
 import functools
@@ -18,15 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
-from numba.core.caching import (
-    CompileResultCacheImpl,
-    FunctionCache,
-    InTreeCacheLocator,
-    UserProvidedCacheLocator,
-    UserWideCacheLocator,
-)
-
+from axon.numbacache import Origin, compiled
 from axon.stark.cpu import LANES
 
 __all__ = ["kernel", "kernel_from_source"]
@@ -46,62 +32,15 @@ def _hash_of_files(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-class _Freshness:
-    """Replaces the part of numba's locators that tells fresh code from stale."""
-
-    _source: str
-    _mark: str
-
-    @classmethod
-    def from_function(cls, py_func: Any, py_file: str) -> Any:
-        here = Path(__file__)
-        locator = super().from_function(py_func, str(here))  # type: ignore[misc]
-        if locator is not None:
-            files = [here.with_name(name) for name in _INLINED]
-            if py_file.startswith(_GENERATED):
-                locator._source = _hash_of_files(*files) + _sources[py_file]
-                locator._mark = _sources[py_file][:16]
-            else:
-                locator._source = _hash_of_files(*files, Path(py_file))
-                locator._mark = str(py_func.__code__.co_firstlineno)
-        return locator
-
-    def get_source_stamp(self) -> str:
-        return self._source
-
-    def get_disambiguator(self) -> str:
-        return f"{self._mark}x{LANES}"
-
-
-class _Provided(_Freshness, UserProvidedCacheLocator):  # type: ignore[misc]
-    pass
-
-
-class _InTree(_Freshness, InTreeCacheLocator):  # type: ignore[misc]
-    pass
-
-
-class _UserWide(_Freshness, UserWideCacheLocator):  # type: ignore[misc]
-    pass
-
-
-class _KernelCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = (_Provided, _InTree, _UserWide)
-
-
-class _KernelCache(FunctionCache):  # type: ignore[misc]
-    _impl_class = _KernelCacheImpl
-
-
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile with numba on first call, without the GIL, bounds checks or Python's division errors."""
-    compiled = numba.njit(nogil=True, error_model="numpy")(function)
-    try:
-        compiled._cache = _KernelCache(function)
-    except RuntimeError as nowhere:  # read-only checkout and no home: compile in memory only
-        if "locator" not in str(nowhere):
-            raise
-    return compiled
+    """Compile with numba on first call."""
+    here, file = Path(__file__), function.__code__.co_filename
+    inlined = [here.with_name(name) for name in _INLINED]
+    if file.startswith(_GENERATED):
+        stamp, mark = _hash_of_files(*inlined) + _sources[file], _sources[file][:16]
+    else:
+        stamp, mark = _hash_of_files(*inlined, Path(file)), str(function.__code__.co_firstlineno)
+    return compiled(function, Origin(stamp, f"{mark}x{LANES}", here))
 
 
 def kernel_from_source(source: str, name: str, namespace: dict[str, Any]) -> Any:

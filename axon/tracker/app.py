@@ -13,11 +13,11 @@ import trio
 
 from axon import __version__
 from axon.bt.tracker_http_server import decode_announce_query, decode_scrape_query
-from axon.errors import AxonError, ConfigError, RemoteProtocolError, StorageError
+from axon.errors import ConfigError, RemoteProtocolError, StorageError
 from axon.ids import Account, Epoch, NodeKey, parse_account
 from axon.receipts import RECEIPT_SIZE
 from axon.tracker.accounts import read_account
-from axon.tracker.attest import Attester
+from axon.tracker.attest_process import AttestProcess
 from axon.tracker.intake import Intake
 from axon.tracker.logic import Count, Tracker
 from axon.tracker.requests import HttpError, Request, response
@@ -65,7 +65,7 @@ class App:
         self.intake: Intake | None = None
         self.queue: AnnounceQueue | None = None
         self.accounts: Path | None = None
-        self.attester: Attester | None = None
+        self.attester: AttestProcess | None = None
         self.keys: dict[str, str] = {}
         self.healthy = True
         self._clock = clock
@@ -230,17 +230,12 @@ class App:
         return stats
 
     async def _attest(self, body: bytes) -> tuple[int, bytes]:
-        intake, attester = self.intake, self.attester
-        if intake is None or attester is None:
+        if self.attester is None:
             raise HttpError(404, "this tracker attests to nothing")
-
-        try:
-            status, answer = await trio.to_thread.run_sync(attester.attest, body, intake.log)
-        except StorageError:
-            raise
-        except AxonError as error:
-            raise HttpError(400, str(error)) from error
-        return status, json.dumps(answer).encode()
+        status, answer = await self.attester.attest(body)
+        if status not in (200, 409):
+            raise HttpError(status, str(json.loads(answer)["error"]))
+        return status, answer
 
     async def _epoch(self, path: bytes, query: bytes, close: bool) -> AsyncIterator[bytes]:
         """Stream an epoch's latest receipts: GET /epochs/{pool}/{epoch}/receipts?chain_id=N."""

@@ -3,7 +3,7 @@
 import argparse
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from axon import __version__
 from axon.errors import ConfigError
+from axon.ids import Account, parse_account
 
 __all__ = ["Config", "Endpoint", "load_config", "parser"]
 
@@ -32,6 +33,10 @@ class Config:
     allow_list: Path | None = None
     deny_list: Path | None = None
     pools: Path | None = None
+    rpc: str | None = None
+    pool: tuple[Account, ...] = ()
+    torrent: tuple[Path, ...] = ()
+    poll: int = 15
     interval: int = 1800
     min_interval: int = 900
     jitter: int = 180
@@ -67,6 +72,10 @@ def parser() -> argparse.ArgumentParser:
     a("--allow-list", metavar="FILE", help="serve only these info-hashes, one a line; SIGHUP reads it again")
     a("--deny-list", metavar="FILE", help="never serve these; SIGHUP reads it again")
     a("--pools", metavar="FILE", help="JSON: reward pools, their epochs and members; SIGHUP reads it again")
+    a("--rpc", metavar="URL", help="a JSON-RPC node, to read the pools that --pool names; needs --data")
+    a("--pool", metavar="ADDRESS", action="append", help="a reward pool on the chain (repeatable)")
+    a("--torrent", metavar="FILE", action="append", help="of a --pool (repeatable): the chain has no sizes")
+    a("--poll", metavar="SECONDS", help="between looks at the chain (15)")
     a("--interval", metavar="SECONDS", help="between announces (1800)")
     a("--min-interval", metavar="SECONDS", help="between announces at least (900)")
     a("--jitter", metavar="SECONDS", help="added to the interval at random (180)")
@@ -109,13 +118,15 @@ def load_config(argv: Sequence[str] | None = None, environ: Mapping[str, str] | 
         for name, value in values.items():
             try:
                 merged[name.replace("-", "_")] = _convert(name.replace("-", "_"), value)
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, ConfigError) as error:
                 raise ConfigError(f"{source}: {name} = {value!r}: {error}") from error
     config = Config(**merged)
     if config.min_interval > config.interval:
         config = Config(**(merged | {"min_interval": config.interval}))
     if bool(config.tls_cert) != bool(config.tls_key):
         raise ConfigError("tls-cert and tls-key: want both or neither")
+    if bool(config.rpc) != bool(config.pool) or (config.pool and not (config.torrent and config.data)):
+        raise ConfigError("rpc and pool: want both or neither, and then torrent and data")
     return config
 
 
@@ -141,18 +152,22 @@ _LIMITS = {
     "receipts_per_minute": (1, 1 << 30),
     "snapshot_every": (1, 86400),
     "keep_days": (1, 36500),
+    "poll": (1, 86400),
 }
 
 
 def _convert(name: str, value: Any) -> Any:
     if name not in {field.name for field in fields(Config)}:
         raise ValueError("no such setting")
-    if name in ("http", "udp", "proxy"):
+    if name in _LISTS:
         items = value.replace(",", " ").split() if isinstance(value, str) else value
         if not isinstance(items, list):
             raise TypeError("want a list")
-        items = [item for item in items if item not in ("", "none")]
-        return tuple(ip_network(item) for item in items) if name == "proxy" else tuple(map(_endpoint, items))
+        return tuple(_LISTS[name](item) for item in items if item not in ("", "none"))
+    if name == "rpc":
+        if not str(value).startswith(("http://", "https://")):
+            raise ValueError("want http:// or https://")
+        return str(value)
     if name in _LIMITS:
         low, high = _LIMITS[name]
         number = int(value)
@@ -173,3 +188,12 @@ def _endpoint(text: str) -> Endpoint:
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise ValueError("want HOST:PORT")
     return Endpoint(host.strip("[]") or "0.0.0.0", int(port))
+
+
+_LISTS: dict[str, Callable[[str], Any]] = {
+    "http": _endpoint,
+    "udp": _endpoint,
+    "proxy": ip_network,
+    "pool": parse_account,
+    "torrent": Path,
+}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from axon.bt.announce import Event, SwarmCounts
 from axon.tracker import kernel
+from axon.tracker import kernel_torrents as words
 from axon.tracker.swarms import FULL, PEER_SIZE, Answer, Totals
 
 __all__ = ["FastSwarms"]
@@ -32,10 +33,10 @@ class FastSwarms:
     """
 
     def __init__(self, seed: int, budget: int = 1 << 40, *, secret: bytes) -> None:
-        self.header: NDArray[np.int64] = np.zeros(kernel.HEADER_WORDS, np.int64)
-        self.header[kernel.RANDOM] = np.uint64(seed).astype(np.int64)
-        self.header[kernel.SECRET : kernel.SECRET + 2] = np.frombuffer(secret, np.int64)
-        self.header[kernel.BUDGET] = budget
+        self.header: NDArray[np.int64] = np.zeros(words.HEADER_WORDS, np.int64)
+        self.header[words.RANDOM] = np.uint64(seed).astype(np.int64)
+        self.header[words.SECRET : words.SECRET + 2] = np.frombuffer(secret, np.int64)
+        self.header[words.BUDGET] = budget
         self._in = np.zeros(64, np.uint8)  # info-hash at 0, key at 32
         self._out = np.zeros(_MAX_WANT * PEER_SIZE[1], np.uint8)
         self._in_view, self._out_view = self._in.data, self._out.data
@@ -64,7 +65,7 @@ class FastSwarms:
         )
         if size < 0:
             return FULL
-        seeders, leechers = self.header[kernel.OUT_S : kernel.OUT_L + 1].tolist()
+        seeders, leechers = self.header[words.OUT_S : words.OUT_L + 1].tolist()
         return Answer(seeders, leechers, self._out_view[:size].tobytes())
 
     def sample(self, info_hash: bytes, family: int, *, leechers_only: bool, want: int) -> bytes:
@@ -80,7 +81,7 @@ class FastSwarms:
         record = self._find(info_hash)
         if not record:
             return None
-        number = (record - int(self.header[kernel.RECORDS])) // kernel.RECORD_SIZE
+        number = (record - int(self.header[words.RECORDS])) // words.RECORD_SIZE
         rows = [self._view(number, family) for family in (0, 1)]
         seeds, peers, partial = (sum(row[k] for row in rows) for k in (5, 4, 6))
         return SwarmCounts(seeds, rows[0][1], peers - seeds, peers - seeds - partial)
@@ -99,16 +100,16 @@ class FastSwarms:
         """See `Swarms.totals`."""
         h = self.header
         return Totals(
-            int(h[kernel.TORRENTS]),
-            int(h[kernel.PEERS]),
-            int(h[kernel.PEERS + 1]),
-            int(h[kernel.SEEDS]),
-            int(h[kernel.COST]),
+            int(h[words.TORRENTS]),
+            int(h[words.PEERS]),
+            int(h[words.PEERS + 1]),
+            int(h[words.SEEDS]),
+            int(h[words.COST]),
         )
 
     def dump(self) -> Iterator[tuple[bytes, int, int, bytes, bytes, int]]:
         """See `Swarms.dump`; the store must not change meanwhile."""
-        for number in range(int(self.header[kernel.TORRENTS])):
+        for number in range(int(self.header[words.TORRENTS])):
             for family, size in enumerate(PEER_SIZE):
                 record, completed, keys, stamps, peers, seeds, _ = self._view(number, family)
                 if peers:
@@ -134,7 +135,7 @@ class FastSwarms:
             )
         record = self._find(info_hash)
         if record:
-            ctypes.c_uint32.from_address(record + kernel.COMPLETED).value = completed
+            ctypes.c_uint32.from_address(record + words.COMPLETED).value = completed
 
     def _find(self, info_hash: bytes) -> int:
         self._in_view[:20] = info_hash

@@ -78,6 +78,8 @@ class HttpLoop:
         Seconds before a silent connection is closed.
     detach : callable
         Takes over a socket, its client's address and what was read already.
+    fault : callable
+        Told of a bug; it ends the connection that met it, and no other.
     engine : Engine or None
         The compiled fast path.
     """
@@ -90,6 +92,7 @@ class HttpLoop:
         limit: int,
         idle: float,
         detach: Callable[[socket.socket, bytes, bytes], None],
+        fault: Callable[[str, Exception], None],
         engine: "Engine | None" = None,
     ) -> None:
         self._app = app
@@ -97,6 +100,7 @@ class HttpLoop:
         self._limit = limit
         self._idle = idle
         self._detach = detach
+        self._fault = fault
         # Behind a proxy every request must be looked at for whom it is.
         self._engine = None if app.trusted else engine
         self._epoll = select.epoll()
@@ -122,10 +126,13 @@ class HttpLoop:
         connection = _Connection(sock, address, now)
         connection.buffer = data
         self._connections[sock.fileno()] = connection
-        if data:
-            self._process(connection, now)
-        if not connection.registered and self._connections.get(sock.fileno()) is connection:
-            self._register(connection, select.EPOLLIN)
+        try:
+            if data:
+                self._process(connection, now)
+            if not connection.registered and self._connections.get(sock.fileno()) is connection:
+                self._register(connection, select.EPOLLIN)
+        except Exception as error:
+            self._failed(connection, error)
 
     def close(self) -> None:
         """Close every socket."""
@@ -161,10 +168,13 @@ class HttpLoop:
                 connection = self._connections.get(fd)
                 if connection is None:
                     continue
-                if event & select.EPOLLOUT:
-                    self._flush(connection)
-                elif event & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
-                    self._read(connection, now)
+                try:
+                    if event & select.EPOLLOUT:
+                        self._flush(connection)
+                    elif event & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
+                        self._read(connection, now)
+                except Exception as error:
+                    self._failed(connection, error)
             if now - self._swept > 1:
                 self._swept = now
                 self._sweep(now)
@@ -185,9 +195,17 @@ class HttpLoop:
             packed = socket.inet_pton(listener.family, address[0].partition("%")[0])
             connection = _Connection(sock, packed, now)
             self._connections[sock.fileno()] = connection
-            self._read(connection, now)  # the request is mostly here already, and often the only one
-            if not connection.registered and sock.fileno() in self._connections:
-                self._register(connection, select.EPOLLIN)
+            try:
+                self._read(connection, now)  # the request is mostly here already, and often the only one
+                if not connection.registered and sock.fileno() in self._connections:
+                    self._register(connection, select.EPOLLIN)
+            except Exception as error:
+                self._failed(connection, error)
+
+    def _failed(self, connection: _Connection, error: Exception) -> None:
+        self._fault("http", error)
+        if self._connections.get(connection.sock.fileno()) is connection:
+            self._close(connection)
 
     def _read(self, connection: _Connection, now: float) -> None:
         engine = self._engine

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from numba import int64, uint64
 
-from axon.tracker import kernel
+from axon.tracker import kernel, kernel_torrents
 from axon.tracker.jit import jit
 from axon.tracker.logic import Count
 from axon.tracker.memory import memcpy, peek8, peek32, poke8, poke16
@@ -301,7 +301,7 @@ def _one(header: Any, at: int64, end: int64, address: int64, family: int64, tick
     written = kernel.announce(header, scratch, family, scratch + 64, seed, event, want, tick, peers)
     if written < 0:
         return -1
-    seeders, leechers = header[kernel.OUT_S], header[kernel.OUT_L]
+    seeders, leechers = header[kernel_torrents.OUT_S], header[kernel_torrents.OUT_L]
     others, other = int64(0), peers + written
     rest = want - written // (18 if family else 6)
     if rest > 0 and event != 3:

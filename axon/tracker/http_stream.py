@@ -11,7 +11,6 @@ from typing import Final
 import trio
 
 from axon.tracker.app import App
-from axon.tracker.log import Log
 from axon.tracker.requests import MAX_HEAD, HttpError, client_address, parse_head, response
 
 __all__ = ["HEAD_PATIENCE", "RECEIVE", "StreamTasks", "serve_stream"]
@@ -32,14 +31,17 @@ class StreamTasks:
         Seconds, monotonic.
     idle : float
         Seconds before a silent connection is closed.
-    log : Log
+    fault : callable
+        Told of a bug; it ends one connection.
     """
 
-    def __init__(self, app: App, clock: Callable[[], float], idle: float, log: Log) -> None:
+    def __init__(
+        self, app: App, clock: Callable[[], float], idle: float, fault: Callable[[str, Exception], None]
+    ) -> None:
         self._app = app
         self._clock = clock
         self._idle = idle
-        self._log = log
+        self._fault = fault
         self._running: Counter[bytes] = Counter()  # by network
 
     def __len__(self) -> int:
@@ -62,7 +64,7 @@ class StreamTasks:
         try:
             await serve_stream(self._app, stream, address, self._clock, self._idle, data, give_back)
         except Exception as error:  # one request's bug must not end the others
-            self._log("error", "request", error=repr(error))
+            self._fault("http", error)
         finally:
             self._running[network] -= 1
             if not self._running[network]:

@@ -13,6 +13,7 @@ a file at all every pool is kept, unchecked: for a tracker that only collects.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -91,8 +92,13 @@ class Pools:
         return not pools or any(pool.members is None or key in pool.members for pool in pools)
 
     @classmethod
-    def load(cls, path: Path | None) -> Self:
+    def load(cls, path: Path | None, *, members: bool = True) -> Self:
         """Read the file; members whose binding is wrong are left out (anyone may join with another's key).
+
+        Parameters
+        ----------
+        members : bool
+            False: only the terms are wanted, and nobody's binding is checked.
 
         Raises
         ------
@@ -103,22 +109,30 @@ class Pools:
             return cls()
         try:
             rows = json.loads(path.read_text("utf-8"))["pools"]
-            pools = [_pool(row) for row in rows]
+            pools = [_pool(row, members) for row in rows]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f"pools {path}: {error!r}") from error
         return cls({(p.chain_id, p.address, p.info_hash): p for p in pools})
 
+    def beside(self, others: "Pools") -> "Pools":
+        """Return these pools and others; of a pool that is in both, the others'."""
+        return Pools({**(self.known or {}), **(others.known or {})})
 
-def _pool(row: dict[str, Any]) -> Pool:
+
+# A file is read again when somebody joined: then nobody else's signature has to be checked once more.
+_bound = lru_cache(1 << 17)(check_binding)
+
+
+def _pool(row: dict[str, Any], check: bool) -> Pool:
     chain_id, address = int(row["chain_id"]), parse_account(row["pool"])
     members: frozenset[NodeKey] | None = None
-    if "members" in row:
+    if check and "members" in row:
         bound = [
             (NodeKey(bytes.fromhex(m["node_key"])), bytes.fromhex(m["binding"]), parse_account(m["account"]))
             for m in row["members"]
         ]
         members = frozenset(
-            key for key, binding, account in bound if check_binding(key, binding, chain_id, address, account)
+            key for key, binding, account in bound if _bound(key, binding, chain_id, address, account)
         )
     return Pool(
         chain_id,

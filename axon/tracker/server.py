@@ -9,8 +9,6 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -20,21 +18,23 @@ from axon.keys import NodeSecret
 from axon.receiptlog import ReceiptLog
 from axon.tracker.accounts import Accounts
 from axon.tracker.app import App
-from axon.tracker.attest import Attester
+from axon.tracker.attest_process import AttestProcess
+from axon.tracker.chainpools import ChainPools
 from axon.tracker.config import Config
 from axon.tracker.connection_id import ConnectionIds
-from axon.tracker.http import HttpLoop, bind_http
+from axon.tracker.http import HttpLoop
 from axon.tracker.http_stream import StreamTasks
 from axon.tracker.intake import Intake, RateLimit
 from axon.tracker.ledger import AnnounceQueue
 from axon.tracker.lists import Lists
-from axon.tracker.log import Log
+from axon.tracker.log import Faults, Log
 from axon.tracker.logic import Counters, Policy, Tracker
 from axon.tracker.pools import Pools
 from axon.tracker.requests import response
+from axon.tracker.sockets import Bound, names
 from axon.tracker.swarmfile import SwarmFile
 from axon.tracker.swarms import Store, Swarms
-from axon.tracker.udp import bind_udp, serve_compiled, serve_plain
+from axon.tracker.udp import serve_compiled, serve_plain
 from axon.tracker.worker import UDP, Worker
 
 if TYPE_CHECKING:
@@ -43,16 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 _DRAIN: Final = 5.0  # seconds that connections get to end
-
-
-@dataclass(slots=True)
-class _Bound:
-    http: list[socket.socket] = field(default_factory=list)
-    udp: list[socket.socket] = field(default_factory=list)
-
-    def close(self) -> None:
-        for sock in (*self.http, *self.udp):
-            sock.close()
 
 
 class Server:
@@ -66,8 +56,9 @@ class Server:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.log = Log(config.log, config.json)
+        self._faults = Faults(self.log)
         self._clock: Callable[[], float] = time.monotonic
-        self._bound = _Bound()
+        self._bound = Bound()
         self._stop = trio.Event()
         policy = Policy(config.interval, config.jitter, config.min_interval, max_want=config.max_peers)
         ids = ConnectionIds(config.id_window)
@@ -81,9 +72,11 @@ class Server:
             self.tracker, trusted=config.proxy, clock=self._clock, connections=lambda: len(self._loop)
         )
         self._worker: Worker | None = None
+        self._attester: AttestProcess | None = None
+        self._chain: ChainPools | None = None
         self._swarm_file: SwarmFile | None = None
         self._tls = self._make_tls()
-        self._tasks = StreamTasks(self.app, self._clock, config.idle, self.log)
+        self._tasks = StreamTasks(self.app, self._clock, config.idle, self._faults)
         self._nursery: trio.Nursery | None = None
         self._loop = HttpLoop(
             self.app,
@@ -91,6 +84,7 @@ class Server:
             limit=config.connections,
             idle=config.idle,
             detach=self._detach,
+            fault=self._faults,
             engine=self._engine,
         )
 
@@ -107,7 +101,7 @@ class Server:
         try:
             self._open_data()
             self._reload()
-            self._bind()
+            self._bound.open(self.config.http, self.config.udp)
             if self._swarm_file is not None:
                 self._swarm_file.restore(self._clock())
             async with trio.open_nursery() as nursery:
@@ -121,8 +115,9 @@ class Server:
         finally:
             self._loop.close()
             self._bound.close()
-            if self._worker is not None:
-                await self._worker.aclose()
+            for helper in (self._worker, self._attester, self._chain):
+                if helper is not None:
+                    await helper.aclose()
             if self.app.intake is not None:
                 self.app.intake.log.close()
 
@@ -170,6 +165,13 @@ class Server:
         accounts = folder / "accounts.sqlite"
         Accounts(accounts).close()  # so that it can be read before the first announce
         self._worker = Worker(accounts, self.config.keep_days)
+        files = [self.config.pools] if self.config.pools else []
+        if self.config.rpc is not None:
+            self._chain = ChainPools(
+                self.config.rpc, self.config.pool, self.config.torrent, folder / "chain-pools.json"
+            )
+            files.append(self._chain.file)
+        self._attester = AttestProcess(folder, files)
         self.app.accounts = accounts
         self.app.intake = Intake(
             ReceiptLog(folder / "receipts.sqlite"),
@@ -184,7 +186,7 @@ class Server:
 
     def _reload(self) -> None:
         lists = Lists.load(self.config.allow_list, self.config.deny_list)
-        pools = Pools.load(self.config.pools)
+        pools = self._load_pools()
         if self._engine is not None:
             self._engine.set_lists(lists)
         else:
@@ -195,24 +197,15 @@ class Server:
         if self.app.intake is not None:
             self.app.intake.pools = pools
 
-    def _bind(self) -> None:
-        for host, port in self.config.http:
-            self._bound.http.append(bind_http(host, port))
-        for host, port in self.config.udp:
-            # With port 0 both protocols share one number where they can: clients guess so.
-            same = [s.getsockname()[1] for s in self._bound.http if port == 0]
-            try:
-                self._bound.udp.append(bind_udp(host, same[0] if same else port))
-            except ConfigError:
-                if not same:
-                    raise
-                self._bound.udp.append(bind_udp(host, port))
+    def _load_pools(self) -> Pools:
+        pools = Pools.load(self.config.pools)
+        if self._chain is not None:
+            kept = Pools.load(self._chain.file) if self._chain.file.exists() else Pools({})
+            wanted = {k: pool for k, pool in (kept.known or {}).items() if pool.address in self.config.pool}
+            pools = pools.beside(Pools(wanted))
+        return pools
 
     def _announce_ready(self) -> None:
-        def names(sockets: list[socket.socket]) -> list[str]:
-            rows = [s.getsockname() for s in sockets]
-            return [f"[{r[0]}]:{r[1]}" if ":" in r[0] else f"{r[0]}:{r[1]}" for r in rows]
-
         scheme = "https" if self._tls else "http"
         where = {scheme: names(self._bound.http), "udp": names(self._bound.udp)}
         if self.config.json:
@@ -223,14 +216,14 @@ class Server:
     # Running.
 
     def _start(self, nursery: trio.Nursery) -> None:
-        signed = self._signed
+        signed, faults = self._signed, self._faults
         if self._engine is not None:
             self._engine.warm()
         for sock in self._bound.udp:
             if self._engine is not None:
-                nursery.start_soon(serve_compiled, sock, self._engine, self._clock, signed)
+                nursery.start_soon(serve_compiled, sock, self._engine, self._clock, signed, faults)
             else:
-                nursery.start_soon(serve_plain, sock, self.tracker, self._clock, signed)
+                nursery.start_soon(serve_plain, sock, self.tracker, self._clock, signed, faults)
         if self._tls is not None:
             for sock in self._bound.http:
                 listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
@@ -240,8 +233,10 @@ class Server:
                 self._loop.listen(sock)
             nursery.start_soon(self._loop.run)
         nursery.start_soon(self._sweep)
-        if self.config.data is not None:
-            nursery.start_soon(self._load_bls, self.config.data)
+        if self._attester is not None:
+            nursery.start_soon(self._attest, self._attester)
+        if self._chain is not None:
+            nursery.start_soon(self._follow, self._chain)
         if self._swarm_file is not None:
             nursery.start_soon(self._snapshots, self._swarm_file)
         if self._worker is not None:
@@ -303,27 +298,32 @@ class Server:
                 budget -= 20_000
                 await trio.lowlevel.checkpoint()
 
-    async def _load_bls(self, folder: Path) -> None:
-        """The BLS library takes half a second to load: do it beside the serving."""
+    async def _follow(self, chain: ChainPools) -> None:
+        """Take up whoever joins; while the node is away, go on with what is known."""
+        told = ""
+        while True:
+            try:
+                changed = await chain.refresh()
+                if changed and self.app.intake is not None:
+                    self.app.intake.pools = await trio.to_thread.run_sync(self._load_pools)
+                if changed or told:
+                    self.log("info", "chain", pools=len(self.config.pool), changed=changed)
+                told = ""
+            except AxonError as error:
+                if str(error) != told:
+                    told = str(error)
+                    self.log("warning", "chain", reason=told)
+            await trio.sleep(self.config.poll)
 
-        def load() -> tuple[Any, bytes]:
-            from axon.bls import BlsSecret
-
-            secret = BlsSecret.load_or_create(folder / "bls.key")
-            return secret, secret.prove_possession()
-
+    async def _attest(self, process: AttestProcess) -> None:
+        """Attest once the BLS library is loaded, in a process beside the serving."""
         try:
-            secret, possession = await trio.to_thread.run_sync(load)
-        except ImportError as error:
+            self.app.keys |= await process.keys()
+        except AxonError as error:
             self.log("warning", "no-attestation", reason=str(error))
             return
-        except AxonError as error:
-            self.log("error", "bls-key", reason=str(error))
-            return
-        intake = self.app.intake
-        if intake is not None:
-            self.app.attester = Attester(secret, lambda: intake.pools)
-        self.app.keys |= {"bls_public": secret.public.hex(), "bls_possession": possession.hex()}
+        self.app.attester = process
+        await process.run()
 
     async def _signals(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:

@@ -3,6 +3,7 @@
 Both wait for the socket to become readable once and then drain it without another await.
 """
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,7 @@ _DRAIN: Final = 64  # datagrams before other tasks get a turn
 _SIGNED: Final = 298  # bytes; a signed announce is no shorter
 
 Signed = Callable[[bytes, bytes], None]  # datagram, address: an answered announce that may be signed
+Fault = Callable[[str, Exception], None]  # where, what: a bug, which costs the datagrams that met it
 
 
 def bind_udp(host: str, port: int) -> socket.socket:
@@ -51,19 +53,22 @@ def bind_udp(host: str, port: int) -> socket.socket:
 
 
 async def serve_compiled(
-    sock: socket.socket, engine: "Engine", clock: Callable[[], float], signed: Signed
+    sock: socket.socket, engine: "Engine", clock: Callable[[], float], signed: Signed, fault: Fault
 ) -> None:
     """Serve until cancelled, by the kernel."""
     batch = engine.batch(sock)
     while True:
         await trio.lowlevel.wait_readable(sock)
         engine.advance(clock())
-        for datagram, address in engine.serve(batch):
-            signed(datagram, address)
+        try:
+            for datagram, address in engine.serve(batch):
+                signed(datagram, address)
+        except Exception as error:
+            fault("udp", error)
 
 
 async def serve_plain(
-    sock: socket.socket, tracker: Tracker, clock: Callable[[], float], signed: Signed
+    sock: socket.socket, tracker: Tracker, clock: Callable[[], float], signed: Signed, fault: Fault
 ) -> None:
     """Serve until cancelled, in Python."""
     family = sock.family
@@ -80,13 +85,18 @@ async def serve_plain(
                 continue  # an ICMP error of an earlier reply
             if port == 0:
                 continue
-            address = socket.inet_pton(family, host.partition("%")[0])
-            reply = tracker.datagram(data, address, now)
-            if reply is None:
-                continue
             try:
-                sock.sendto(reply, (host, port))
-            except OSError:
-                continue  # lost, as datagrams may be
-            if len(data) >= _SIGNED and reply[:4] == b"\0\0\0\1":
-                signed(data, address)
+                address = socket.inet_pton(family, host.partition("%")[0])
+                reply = tracker.datagram(data, address, now)
+                if reply is None:
+                    continue
+                _send(sock, reply, (host, port))
+                if len(data) >= _SIGNED and reply[:4] == b"\0\0\0\1":
+                    signed(data, address)
+            except Exception as error:
+                fault("udp", error)
+
+
+def _send(sock: socket.socket, reply: bytes, address: tuple[str, int]) -> None:
+    with contextlib.suppress(OSError):  # lost, as datagrams may be
+        sock.sendto(reply, address)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from numba import int64, uint64
 
-from axon.tracker import kernel
+from axon.tracker import kernel, kernel_torrents
 from axon.tracker.jit import jit
 from axon.tracker.logic import ERRORS, MAX_WANT_UDP6, Count, Refusal
 from axon.tracker.memory import (
@@ -124,7 +124,7 @@ def put32(address: int64, value: int64) -> None:
 def _list_slot(header: Any, info_hash: int64) -> int64:
     """Return the address of the list's entry for an info-hash, or of the empty one where it would be."""
     mask = (int64(1) << header[LIST_BITS]) - 1
-    slot = int64(kernel.hash_torrent(header, info_hash)) & mask
+    slot = int64(kernel_torrents.hash_torrent(header, info_hash)) & mask
     while True:
         entry = header[LIST] + 24 * slot
         if peek32(entry + 20) == uint64(0) or (
@@ -236,8 +236,8 @@ def _announce(
     put32(out, 1)
     poke32(out + 4, peek32(data + 12))
     put32(out + 8, header[INTERVAL] + int64(big(data + 12, 4)) % (header[JITTER] + 1))
-    put32(out + 12, header[kernel.OUT_L])
-    put32(out + 16, header[kernel.OUT_S])
+    put32(out + 12, header[kernel_torrents.OUT_L])
+    put32(out + 16, header[kernel_torrents.OUT_S])
     header[COUNTS + _C_ANNOUNCE] += 1
     return 20 + written
 
@@ -252,14 +252,14 @@ def _scrape(header: Any, data: int64, length: int64, out: int64) -> int64:
     for k in range(torrents):
         record = kernel.find(header, data + 16 + 20 * k)
         row = out + 8 + 12 * k
-        header[kernel.OUT_S] = header[kernel.OUT_L] = 0
+        header[kernel_torrents.OUT_S] = header[kernel_torrents.OUT_L] = 0
         completed = int64(0)
         if record:
             kernel.counts(header, record)
-            completed = int64(peek32(record + kernel.COMPLETED))
-        put32(row, header[kernel.OUT_S])
+            completed = int64(peek32(record + kernel_torrents.COMPLETED))
+        put32(row, header[kernel_torrents.OUT_S])
         put32(row + 4, completed)
-        put32(row + 8, header[kernel.OUT_L])
+        put32(row + 8, header[kernel_torrents.OUT_L])
     header[COUNTS + _C_SCRAPE] += 1
     return 8 + 12 * torrents
 

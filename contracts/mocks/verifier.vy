@@ -13,6 +13,7 @@ implements: IStarkVerifier
 @external
 @view
 def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[131072]) -> bool:
-    if len(proof) < 32:
-        return False
-    return convert(slice(proof, 0, 32), bytes32) == keccak256(abi_encode(statement, shares))
+    assert len(proof) >= 32, "verifier: proof refused"
+    said: bytes32 = convert(slice(proof, 0, 32), bytes32)
+    assert said == keccak256(abi_encode(statement, shares)), "verifier: proof refused"
+    return True

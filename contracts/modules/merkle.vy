@@ -11,6 +11,7 @@
 
 MAX_DEPTH: constant(uint256) = 10
 MAX_LEAVES: constant(uint256) = 1024  # 2 ** MAX_DEPTH
+ROW: constant(uint256) = 11  # MAX_DEPTH + 1: what `_close` takes
 
 
 @internal
@@ -33,27 +34,34 @@ def _node(left: bytes32, right: bytes32) -> bytes32:
 
 @internal
 @pure
-def _root(leaves: DynArray[bytes32, MAX_LEAVES]) -> bytes32:
+def _close(row: bytes32[ROW], count: uint256) -> bytes32:
     """
-    @notice The root above hashed leaves; zero when there are none.
+    @notice The root above `count` leaves that came one after another; zero when there are none.
+    @param row By level, the node that waits for its right neighbour, where `count` has a bit: a
+           leaf joins the node of level 0 if there is one, both join that of level 1, and so on.
+           Callers do this themselves, since passing arrays copies them.
     """
-    row: DynArray[bytes32, MAX_LEAVES] = leaves
-    width: uint256 = len(row)
-    if width == 0:
-        return empty(bytes32)
-    padding: bytes32 = empty(bytes32)  # the root of an all-zero subtree as high as this row
-    for level: uint256 in range(MAX_DEPTH):
-        if width == 1:
+    node: bytes32 = empty(bytes32)
+    padding: bytes32 = empty(bytes32)  # the root of an all-zero subtree as high as this level
+    left: uint256 = count
+    open: bool = False  # whether `node` holds leaves
+    for level: uint256 in range(ROW):
+        if left == 0:
             break
-        half: uint256 = (width + 1) // 2
-        for k: uint256 in range(half, bound=MAX_LEAVES // 2):
-            right: bytes32 = padding
-            if 2 * k + 1 < width:
-                right = row[2 * k + 1]
-            row[k] = self._node(row[2 * k], right)
-        padding = self._node(padding, padding)
-        width = half
-    return row[0]
+        if left == 1 and not open:
+            return row[level]
+        if left & 1 == 1:
+            if open:
+                node = self._node(row[level], node)
+            else:
+                node = self._node(row[level], padding)
+            open = True
+        elif open:
+            node = self._node(node, padding)
+        left >>= 1
+        if left > 0:
+            padding = self._node(padding, padding)
+    return node
 
 
 @internal

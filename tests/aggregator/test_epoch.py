@@ -1,18 +1,22 @@
 """The epoch job against trackers that are honest, away, or lie, and against disks and chains that fail."""
 
-import os
-from collections.abc import Mapping
+import errno
+import resource
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from axon.aggregator.folder import JobFolder
+from axon.aggregator.matrix import write_parquet
+from axon.aggregator.report import EpochReport
 from axon.chain.embedded import EmbeddedAccount, EmbeddedChain
 from axon.chain.pool import Pool
 from axon.errors import ChainError, ConfigError, ProofRejected, StorageError, TrackerError
 from axon.ids import Account, Epoch
 from axon.rewards.air import Statement
-from axon.stark import OFFCHAIN_100, Proof, verify
+from axon.stark import ONCHAIN_100, Proof, verify
 from tests.aggregator.world import SECRETS, STAKE, World, toy_combine, toy_verify
 
 A, B, C, D, E = SECRETS
@@ -272,7 +276,7 @@ def test_epochs_that_the_pool_does_not_have(world: World) -> None:
 def test_the_folder_of_another_job_is_refused(world: World) -> None:
     fill(world)
     world.job().run(dry=True)
-    world.chain.travel(86_400)
+    world.travel(86_400)
     with pytest.raises(ConfigError, match=r"folder of another job: \{'epoch': 0\}"):
         world.job(epoch=1).run(dry=True)
 
@@ -285,7 +289,7 @@ def test_yesterdays_proof_proves_nothing_today(world: World) -> None:
         s.chain_id, s.pool, Epoch(1), s.submitter, s.root, s.c, s.c_e, s.sum_trust, s.sum_pretrust, s.shares
     )
     with pytest.raises(ProofRejected):
-        verify(done.epoch.air(OFFCHAIN_100), today.public(), Proof.from_bytes(done.proof), OFFCHAIN_100)
+        verify(done.epoch.air(ONCHAIN_100), today.public(), Proof.from_bytes(done.proof), ONCHAIN_100)
 
 
 def test_a_damaged_proof_is_made_again(world: World) -> None:
@@ -315,7 +319,7 @@ def test_a_chain_that_reverts_costs_nothing_but_the_transaction(
 
     with monkeypatch.context() as patch:
         patch.setattr(Pool, "settle", revert)
-        with pytest.raises(ChainError, match="proof refused: is the pool's verifier one for offchain-100"):
+        with pytest.raises(ChainError, match="proof refused: is the pool's verifier one for onchain-100"):
             world.job().run()
     before = len(world.trackers[0].asked)
     world.job().run()
@@ -358,29 +362,58 @@ def test_a_transaction_that_is_taken_up_late_is_found(world: World, monkeypatch:
     assert world.pool.settled_epochs() == [0]
 
 
-def test_a_full_disk_is_a_clear_error_and_a_later_run_completes(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@contextmanager
+def full_disk(least: int = 16) -> Iterator[None]:
+    """Let no file grow beyond `least` bytes: the kernel refuses as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (least, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+FULL_AT = {  # what the job has just reported -> the file that it cannot write then
+    "begin": "job.json",
+    "receipts": "receipts.bin",
+    "quorum": "attestation.json",
+    "proving": "proof-",
+    "proof": "settled.json",
+}
+
+
+@pytest.mark.parametrize("stage", FULL_AT)
+def test_a_full_disk_is_a_clear_error_at_every_stage_and_a_later_run_completes(
+    world: World, stage: str
 ) -> None:
     fill(world)
-    sync, count = os.fsync, 0
+    with ExitStack() as disk:
 
-    def full(number: int) -> None:
-        nonlocal count
-        count += 1
-        if count % 2 == 0:
-            raise OSError(28, "No space left on device")
-        sync(number)
+        def fills(name: str, facts: Mapping[str, object]) -> None:
+            if name == stage:
+                disk.enter_context(full_disk())
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        for _ in range(20):
-            try:
-                world.job().run()
-                break
-            except StorageError as error:
-                assert "No space left" in str(error) and error.errno == 28
+        fills("begin", {})
+        with pytest.raises(StorageError, match=FULL_AT[stage]) as caught:
+            world.job(report=fills).run()
+    assert caught.value.errno == errno.EFBIG
     assert not list((world.home / "job").glob(".*.part"))
-    assert len(world.job().run().epoch.collected.edges) == 3
+    done = world.job().run()
+    assert len(done.epoch.collected.edges) == 3
+    assert world.pool.settled_epochs() == [0]
+    assert (done.gas_used == 0) == (stage == "proof")  # sent by the run that could not note it
+
+
+def test_a_full_disk_is_a_clear_error_for_reports_and_tables(world: World, tmp_path: Path) -> None:
+    fill(world)
+    report = EpochReport(world.job().run(dry=True).epoch)
+    rows = [{"index": k, "amount": str(k)} for k in range(1000)]
+    with full_disk(), pytest.raises(StorageError, match="report"):
+        report.write(tmp_path / "report")
+    with full_disk(), pytest.raises(StorageError, match=r"rows\.parquet"):
+        write_parquet(rows, tmp_path / "rows.parquet")
+    report.write(tmp_path / "report")
+    write_parquet(rows, tmp_path / "rows.parquet")
 
 
 def test_two_processes_do_not_work_in_one_folder(world: World) -> None:

@@ -19,7 +19,7 @@ from axon.chain.contract import Contract
 from axon.errors import ChainError, ProofRejected
 from axon.ids import Account, Epoch
 from axon.rewards.air import log_rows_for
-from axon.stark import OFFCHAIN_100
+from axon.stark import ONCHAIN_100
 from tests.aggregator.world import World
 
 EPOCH = Epoch(0)
@@ -36,8 +36,8 @@ class Played:
         self.preview = preview_matrix(world.pool, EPOCH, dry.statement.shares)
         self.done: Settled = world.job().run()
         edges = self.done.epoch.collected.edges
-        log_rows = log_rows_for(len(edges), edges.n, OFFCHAIN_100)
-        self.file = ProofFile(log_rows, OFFCHAIN_100.name, self.done.statement, self.done.proof)
+        log_rows = log_rows_for(len(edges), edges.n, ONCHAIN_100)
+        self.file = ProofFile(log_rows, ONCHAIN_100.name, self.done.statement, self.done.proof)
 
 
 @pytest.fixture(scope="module")

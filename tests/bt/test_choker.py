@@ -136,3 +136,38 @@ def test_slots_are_never_exceeded_nor_wasted(
 def test_nonsense_is_refused() -> None:
     with pytest.raises(ValueError, match="slots"):
         choker(0)
+
+
+def test_a_seed_gives_the_slot_of_a_peer_that_asks_for_nothing_to_one_that_waits() -> None:
+    it = choker(slots=1, optimistic=1)
+    swarm = peers(0, 0, 0)
+    apply(it.rechoke(swarm, 0.0, seeding=True), swarm, 0.0)
+    (waiting,) = [peer for peer in swarm if peer.choked]
+    deaf, busy = [peer for peer in swarm if not peer.choked]
+    busy.used_at = 7.0
+    assert not it.is_wasteful(swarm, 4.0)
+    assert it.is_wasteful(swarm, 7.0)
+    changes = it.rechoke(swarm, 7.0, seeding=True)
+    assert changes == Changes(choke=[deaf.key], unchoke=[waiting.key])
+    apply(changes, swarm, 7.0)
+    # It waits its turn like everybody; and with nobody else about, nothing is taken from it.
+    assert not it.is_wasteful(swarm, 8.0)
+    assert it.rechoke([deaf, replace(busy, interested=False)], 20.0, seeding=True).unchoke == [deaf.key]
+    deaf.choked = False
+    assert it.rechoke([deaf], 60.0, seeding=True) == Changes() and not it.is_wasteful([deaf], 60.0)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 100), st.floats(0, 100)), max_size=12))
+def test_a_seed_serves_no_deaf_peer_while_a_lively_one_waits(
+    told: list[tuple[bool, float, float]],
+) -> None:
+    swarm = [
+        replace(PEER, key=str(k), choked=choked, unchoked_at=at, used_at=used)
+        for k, (choked, at, used) in enumerate(told)
+    ]
+    deaf = {peer.key for peer in swarm if peer.is_deaf(100.0)}
+    it = choker(slots=2, optimistic=1)
+    apply(it.rechoke(swarm, 100.0, seeding=True), swarm, 100.0)
+    served = {peer.key for peer in swarm if not peer.choked}
+    assert len(served) == min(3, len(swarm))
+    assert not (served & deaf) or {peer.key for peer in swarm} - deaf <= served

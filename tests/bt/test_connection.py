@@ -878,8 +878,21 @@ def test_who_is_dialled_may_decide_by_info_hash_whether_a_torrent_has_a_v2_half(
     for named in (HASH, b"x" * 20):
         conn = PeerConnection(
             info_hashes={HASH, b"x" * 20}, peer_id=b"o" * 20, outgoing=False, now=0.0,
-            v2=lambda info_hash: info_hash == HASH,
+            v2=lambda info_hash: HASH if info_hash == HASH else None,
         )  # fmt: skip
         conn.receive(greeting(info_hash=named), 0.0)
         ours = Handshake.parse(memoryview(conn.data_to_send()))
         assert conn.v2 == (Reserved.V2 in ours.reserved) == (named == HASH)
+
+
+@pytest.mark.parametrize("speaks_v2", [False, True])
+@pytest.mark.parametrize("named", [HASH, b"2" * 20])
+def test_who_knows_v2_is_answered_by_the_v2_name_of_a_hybrid(named, speaks_v2):
+    conn = PeerConnection(
+        info_hashes={HASH, b"2" * 20}, peer_id=b"o" * 20, outgoing=False, now=0.0, v2=lambda _: b"2" * 20
+    )
+    bit = Reserved.V2 if speaks_v2 else Reserved.NONE
+    conn.receive(Handshake(named, b"p" * 20, bit).serialize(), 0.0)
+    ours = Handshake.parse(memoryview(conn.data_to_send()))
+    assert ours.info_hash == conn.info_hash == (b"2" * 20 if speaks_v2 else named)
+    assert Reserved.V2 in ours.reserved and conn.v2

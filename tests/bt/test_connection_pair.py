@@ -31,7 +31,7 @@ def content(index, begin):
 class Pair(RuleBasedStateMachine):
     @initialize(fast=st.tuples(st.booleans(), st.booleans()), have=st.tuples(*[st.sets(PIECE)] * 2))
     def meet(self, fast, have):
-        self.now = 0.0
+        self.now = self.waited = 0.0
         self.have = dict(zip("ab", (set(h) for h in have)))
         self.conn = {
             side: PeerConnection(
@@ -106,6 +106,11 @@ class Pair(RuleBasedStateMachine):
     @rule(seconds=st.floats(0, 100))
     def time_passes(self, seconds):
         if all(self.greeted.values()):
+            self.waited += seconds
+            if self.waited > 150:  # half a message is not left lying for three minutes
+                for side in "ab":
+                    self.deliver(side, len(self.wire[side]))
+                self.waited = seconds
             self.now += seconds
             for side in "ab":
                 self.conn[side].receive(b"\0\0\0\0" if not self.wire[side] else b"", self.now)

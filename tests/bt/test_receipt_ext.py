@@ -25,7 +25,7 @@ from axon.receipts import AckedBlocks, PieceAck, Receipt, Reject, Scope
 
 A, B = NodeSecret(b"\x01" * 32), NodeSecret(b"\x02" * 32)
 SCOPE = Scope(1, Account(b"\x11" * 20), InfoHash(b"\x22" * 20), Epoch(3))
-ACKS = (PieceAck(PieceIndex(7), frozenset([0, 1])),)
+ACKS = (PieceAck.of(7, [0, 1]),)
 
 
 def channel(secret: NodeSecret = A, scope: Scope = SCOPE, nonce: int = 1) -> ReceiptChannel:
@@ -233,7 +233,7 @@ def test_huge_receipt_is_refused_before_it_is_parsed() -> None:
 
 
 def test_audit_round_trips_and_rejects_nonsense() -> None:
-    held = AckedBlocks(PieceAck(PieceIndex(index), frozenset([index])) for index in range(9))
+    held = AckedBlocks(PieceAck.of(index, [index]) for index in range(9))
     ack, position, count, path = held.audit(5)
     audit = Audit(1, position, count, tuple(path), ack)
     assert Audit.parse(audit.serialize()) == audit

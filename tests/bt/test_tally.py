@@ -1,5 +1,6 @@
 """The two sides of a ledger: what counts, and what is refused with which code (HOSTILE 21)."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ DOWNLOADER, UPLOADER = NodeSecret(b"\x01" * 32), NodeSecret(b"\x02" * 32)
 SCOPE = Scope(1, Account(b"\x11" * 20), InfoHash(b"\x22" * 20), Epoch(3))
 LEDGER = LedgerId(SCOPE, DOWNLOADER.public, UPLOADER.public)
 PIECES, BLOCKS = 1000, 8
+ALL = (1 << BLOCKS) - 1
 
 Signed = tuple[Receipt, list[PieceAck]]
 
@@ -24,7 +26,11 @@ def sides(*, resumed: bool = False) -> tuple[Given, Taken]:
     return Given(LEDGER), Taken(LEDGER, SentBlocks(), PIECES, lambda index: BLOCKS, resumed=resumed)
 
 
-def sign(given: Given, pieces: dict[int, frozenset[int]]) -> Signed:
+def bits(blocks: Iterable[int]) -> int:
+    return sum(1 << block for block in blocks)
+
+
+def sign(given: Given, pieces: dict[int, int]) -> Signed:
     written = given.acknowledge(pieces, 1_700_000_000)
     assert written is not None
     return written[0].signed(DOWNLOADER), written[1]
@@ -32,7 +38,7 @@ def sign(given: Given, pieces: dict[int, frozenset[int]]) -> Signed:
 
 def exchange(given: Given, taken: Taken, index: int, blocks: int = BLOCKS) -> Signed:
     taken.sent.add(index, 0, blocks * BLOCK_SIZE)
-    receipt, acks = sign(given, {index: frozenset(range(blocks))})
+    receipt, acks = sign(given, {index: (1 << blocks) - 1})
     assert taken.judge(receipt, acks)
     taken.commit(acks)
     return receipt, acks
@@ -65,7 +71,7 @@ def test_changed_receipt_is_refused_with_its_reason(change: dict[str, object], c
     given, taken = sides()
     exchange(given, taken, 0)
     taken.sent.add(1, 0, BLOCKS * BLOCK_SIZE)
-    receipt, acks = sign(given, {1: frozenset(range(BLOCKS))})
+    receipt, acks = sign(given, {1: ALL})
     wrong = replace(receipt, **change).signed(DOWNLOADER)  # type: ignore[arg-type]
     assert refusal(taken, wrong, acks) == code
     if code is Reject.EQUIVOCATION:
@@ -95,15 +101,15 @@ def test_replayed_receipt_is_refused_and_the_same_one_again_is_not_counted() -> 
 def test_blocks_never_sent_are_refused() -> None:
     given, taken = sides()
     taken.sent.add(0, 0, 2 * BLOCK_SIZE)
-    assert refusal(taken, *sign(given, {0: frozenset(range(3))})) == Reject.COUNT
+    assert refusal(taken, *sign(given, {0: 0b111})) == Reject.COUNT
     given, _ = sides()
-    assert taken.judge(*sign(given, {0: frozenset(range(2))}))
+    assert taken.judge(*sign(given, {0: 0b11}))
 
 
 def test_piece_or_block_beyond_the_torrent_is_refused() -> None:
     for piece, block in ((PIECES, 0), (0, BLOCKS)):
         given, taken = sides(resumed=True)
-        assert refusal(taken, *sign(given, {piece: frozenset([block])})) == Reject.SET_RULE
+        assert refusal(taken, *sign(given, {piece: 1 << block})) == Reject.SET_RULE
 
 
 def test_block_acknowledged_in_one_epoch_does_not_count_in_the_next() -> None:
@@ -111,15 +117,15 @@ def test_block_acknowledged_in_one_epoch_does_not_count_in_the_next() -> None:
     exchange(given, taken, 0)
     later = LedgerId(SCOPE._replace(epoch=Epoch(4)), *LEDGER[1:])
     again = Taken(later, taken.sent, PIECES, lambda index: BLOCKS)
-    assert refusal(again, *sign(Given(later), {0: frozenset([3])})) == Reject.COUNT
+    assert refusal(again, *sign(Given(later), {0: 0b1000})) == Reject.COUNT
 
 
 def test_gap_is_told_from_a_lie() -> None:
     given, taken = sides()
     for index in (0, 1):
         taken.sent.add(index, 0, BLOCKS * BLOCK_SIZE)
-    lost = sign(given, {0: frozenset(range(BLOCKS))})
-    second = sign(given, {1: frozenset(range(BLOCKS))})
+    lost = sign(given, {0: ALL})
+    second = sign(given, {1: ALL})
     assert not taken.judge(*second)
     assert taken.judge(*lost)
     assert taken.judge(*second)
@@ -127,23 +133,39 @@ def test_gap_is_told_from_a_lie() -> None:
 
 def test_uploader_that_was_killed_believes_one_credit_and_no_more() -> None:
     given, taken = sides(resumed=True)
-    pieces = {index: frozenset(range(BLOCKS)) for index in range(33)}
-    assert refusal(taken, *sign(given, pieces)) == Reject.COUNT  # 264 blocks, 256 are believed
+    pieces = dict.fromkeys(range(129), ALL)
+    assert refusal(taken, *sign(given, pieces)) == Reject.COUNT  # 1032 blocks, 1024 are believed
     given, _ = sides()
-    assert taken.judge(*sign(given, {0: frozenset(range(BLOCKS))}))
+    assert taken.judge(*sign(given, {0: ALL}))
 
 
-def test_credit_starts_small_doubles_when_paid_and_grows_by_two_percent() -> None:
-    given, taken = sides()
+def test_credit_starts_small_doubles_when_paid_and_grows_with_what_was_paid() -> None:
+    _, taken = sides()
     assert taken.limit == START_CREDIT == 64
-    limits = []
-    for index in range(200):
-        exchange(given, taken, index)
+    limits = [64]
+    for index in range(9000):
+        taken.commit([PieceAck(PieceIndex(index), ALL)])
         limits.append(taken.limit)
-    assert limits[6] == 64 + 1
-    assert limits[7] == 128 + 1
-    assert limits[23] == 256 + 3
-    assert limits[199] == 256 + 200 * BLOCKS // 50
+    paid = {blocks: limits[blocks // BLOCKS] - blocks // 50 for blocks in range(0, 72_000, BLOCKS)}
+    assert [paid[blocks] for blocks in (56, 64, 184, 192, 440, 448, 952, 960)] == [
+        *(64, 128, 128, 256, 256, 512, 512, 1024)
+    ]
+    assert paid[10_240] == 1024
+    assert paid[20_000] == 2000
+    assert paid[40_960] == paid[71_992] == 4096  # 64 MiB
+
+
+@given(st.lists(st.integers(1, BLOCKS), min_size=1, max_size=400), st.booleans())
+def test_credit_is_bounded_by_what_was_paid(paid: list[int], resumed: bool) -> None:
+    """At first by as much as was paid, later by an eighth; so whoever runs away with it has paid for it."""
+    _, taken = sides(resumed=resumed)
+    total, before = 0, taken.limit
+    for index, blocks in enumerate(paid):
+        taken.commit([PieceAck.of(index, range(blocks))])
+        total += blocks
+        assert before <= taken.limit
+        assert taken.limit <= max(START_CREDIT, min(START_CREDIT + total, 1024), total // 10) + total // 50
+        before = taken.limit
 
 
 def test_credit_is_never_less_than_two_pieces() -> None:
@@ -164,7 +186,7 @@ def test_no_block_counts_twice_and_none_that_was_not_sent(
         for block in blocks:
             taken.sent.add(index, block * BLOCK_SIZE)
             sent.add((index, block))
-        written = given.acknowledge({index: frozenset(blocks)}, 0)
+        written = given.acknowledge({index: bits(blocks)}, 0)
         if written is not None:
             taken.judge(written[0].signed(DOWNLOADER), written[1])
             taken.commit(written[1])
@@ -174,7 +196,7 @@ def test_no_block_counts_twice_and_none_that_was_not_sent(
 
 def test_large_sets_are_split_over_receipts() -> None:
     given = Given(LEDGER)
-    pieces = {index: frozenset([65535]) for index in range(5)}  # 8 KiB of bitmap each
+    pieces = dict.fromkeys(range(5), 1 << 65535)  # 8 KiB of bitmap each
     sizes = []
     while pieces:
         _, acks = sign(given, pieces)
@@ -185,10 +207,10 @@ def test_large_sets_are_split_over_receipts() -> None:
 
 def test_given_that_does_not_fit_its_log_signs_nothing() -> None:
     given = Given(LEDGER)
-    last, acks = sign(given, {0: frozenset([1])})
+    last, acks = sign(given, {0: 0b10})
     assert Given(LEDGER, last, acks).usable
     assert not Given(LEDGER, last, []).usable
-    assert not Given(LEDGER, last, [PieceAck(PieceIndex(0), frozenset([2]))]).usable
+    assert not Given(LEDGER, last, [PieceAck.of(0, [2])]).usable
 
 
 def test_runs_count_every_block_they_touch() -> None:

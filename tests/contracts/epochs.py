@@ -23,6 +23,19 @@ def prove_epoch(
     options: Options = ONCHAIN_100,
 ) -> tuple[Air, Statement, Proof]:
     """An honest random epoch and its proof."""
+    air, trace, said = trace_epoch(edges, peers, joined, statement, seed, options)
+    return air, said, prove(air, trace, said.public(), options, attested_seed=SEED)
+
+
+def trace_epoch(
+    edges: int,
+    peers: int,
+    joined: int,
+    statement: dict[str, Any],
+    seed: int = 1,
+    options: Options = ONCHAIN_100,
+) -> tuple[Air, dict[str, Any], Statement]:
+    """An honest random epoch before it is proven."""
     rng = np.random.default_rng(seed)
     made = Edges.canonical(
         peers,
@@ -45,7 +58,7 @@ def prove_epoch(
         sum_pretrust=int(pretrust.sum()),
         shares=tuple(int(share) for share in got.shares[:joined]),
     )
-    return air, said, prove(air, trace, said.public(), options, attested_seed=SEED)
+    return air, trace, said
 
 
 def words(statement: Statement) -> list[int]:

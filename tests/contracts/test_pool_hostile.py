@@ -1,5 +1,7 @@
 """What to try against a pool (HOSTILE "Contracts"); everyone else's money stays where it belongs."""
 
+from typing import Any
+
 import pytest
 
 from axon.chain.artifacts import Artifact, artifact
@@ -116,7 +118,7 @@ def test_copying_a_settlement_gains_nothing() -> None:
         "settle", 0, ROOT, world.attest(0), (5, 3), ShareList(0, [HALF]).words, world.prove(0, [HALF])
     )
     copycat = world.chain.using(EmbeddedAccount.named("copycat"))
-    with pytest.raises(ChainError, match="pool: proof refused"):
+    with pytest.raises(ChainError, match="verifier: proof refused"):
         copycat.transact(world.pool.address, calldata)
     world.chain.transact(world.pool.address, calldata)
 
@@ -166,7 +168,7 @@ def test_no_word_of_the_statement_can_be_changed() -> None:
         {"proof": b""},
         {"proof": keccak256(good)},
     ):
-        with pytest.raises(ChainError, match="pool: proof refused"):
+        with pytest.raises(ChainError, match="verifier: proof refused"):
             world.settle(0, **({"shares": [1, 2], "proof": good} | changes))
 
 
@@ -313,7 +315,7 @@ def test_a_bomb_of_return_data_is_not_read() -> None:
 def test_a_token_that_calls_back_gets_nowhere(name: str) -> None:
     world = settled([HALF, 1], ("mocks/hostile_token", "mocks/token"))
     bad, shares = world.tokens[0], world.pool.shares_of(0)
-    payload = {
+    payload: tuple[Any, ...] = {
         "claim": ("claim", 0, [shares.claim(0)]),
         "claim another": ("claim", 1, [shares.claim(1)]),
         "collect": ("collect", account("peer 0")),
@@ -392,13 +394,37 @@ def test_a_bad_distribution_pays_at_most_what_there_is(mode: int, budget: int) -
     assert world.pool.balances(world.tokens[0].address) == (4_000 - budget // 2, budget // 2)
 
 
-def test_neither_the_implementation_nor_a_pool_can_be_set_up_again() -> None:
+def test_the_implementation_is_no_pool() -> None:
     world = World()
     factory = Contract(world.chain, artifact("pool_factory"), world.deployment.factory)
     implementation = Contract(world.chain, artifact("pool"), factory.call("implementation"))
-    for pool in (implementation, world.pool.contract):
-        with pytest.raises(ChainError, match="pool: already initialized"):
-            pool.transact("initialize", world.chain.account, world.terms)
+    token = world.tokens[0].address
+    calls: dict[str, tuple[object, ...]] = {
+        "terms": (),
+        "publisher": (),
+        "stake": (token, 1),
+        "join": (b"\x01" * 32, bytes(64)),
+        "settle": (0, ROOT, world.attest(0), (5, 3), [0], b""),
+        "claim": (0, []),
+        "collect": (world.chain.account,),
+        "sweep": (token,),
+    }
+    for name, args in calls.items():
+        with pytest.raises(ChainError, match="pool: not a pool"):
+            world.chain.call(implementation.address, implementation.calldata(name, *args))
+
+
+def test_a_pools_terms_are_its_code() -> None:
+    """So no call changes them; a clone that the factory did not make may say anything, and is not listed."""
+    world = World()
+    factory = Contract(world.chain, artifact("pool_factory"), world.deployment.factory)
+    code = bytes(world.chain._state.env.get_code("0x" + world.pool.address.hex()))
+    assert code[10:30] == factory.call("implementation")
+    assert code[45:77] == world.pool.rules_hash() == keccak256(b"\0" * 31 + b"\x20" + code[141:])
+    assert code[77:109] == bytes(12) + world.chain.account
+    loader = bytes.fromhex("600b380380600b5f395ff3")
+    forged = deploy(world.chain, Artifact("forged", [], loader + code[:-1] + b"\x01"))
+    assert not factory.call("is_pool", forged.address)
 
 
 def test_the_same_terms_salt_and_sender_give_one_pool() -> None:

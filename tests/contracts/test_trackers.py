@@ -102,6 +102,23 @@ def test_bad_keys_are_refused() -> None:
         registry().transact("register", good.public, good.prove_possession()[:127])
 
 
+@pytest.mark.parametrize("id", [0, 126, 127, 254, 255, 65_534, 65_535, 2**24 - 2, 2**24 - 1])
+def test_a_key_is_found_wherever_its_id_put_it(id: int) -> None:
+    """The registry computes the address of a key from its nonce, whose RLP is longer from 128, 256 on."""
+    contract = deploy(EmbeddedChain(), artifact("trackers"))
+    chain = contract.chain
+    assert isinstance(chain, EmbeddedChain)
+    env = chain._state.env
+    env.evm.vm.state.set_nonce(contract.address, id + 1)  # as if there were that many keys already
+    env.set_storage("0x" + contract.address.hex(), 0, id)
+    secret = SECRETS[0]
+    receipt = contract.transact("register", secret.public, secret.prove_possession())
+    (event,) = contract.decode(receipt.logs)
+    assert event["id"] == id
+    assert contract.call("key_of", id) == secret.public
+    assert contract.call("verify", MESSAGE, [id], signature(0))
+
+
 def test_a_quorum_verifies() -> None:
     for ids in ([0], [1, 4, 6], [0, 1, 2, 3, 4, 5, 6]):
         assert registry().call("verify", MESSAGE, ids, signature(*ids))

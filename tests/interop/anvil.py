@@ -26,9 +26,9 @@ def anvil_program() -> str:
 
 
 @contextmanager
-def anvil() -> Iterator[str]:
-    """Run a node on a port of the system's choice; yield its URL."""
-    command = [anvil_program(), "--port", "0", "--host", "127.0.0.1", "--hardfork", "osaka"]
+def anvil(*flags: str, port: int = 0) -> Iterator[str]:
+    """Run a node on `port`, or one of the system's choice, with more `flags`; yield its URL."""
+    command = [anvil_program(), "--port", str(port), "--host", "127.0.0.1", "--hardfork", "osaka", *flags]
     command += [
         "--enable-tx-gas-limit",
         "--accounts",

@@ -99,3 +99,15 @@ def test_what_is_no_size(text):
         parse_size(text)
     with pytest.raises(ConfigError):
         parse_rate(text)
+
+
+def test_torrents_and_flags_may_alternate():
+    config = parse_config(["seed", "one", "--dir", "D", "two", "--max-up", "1M", "three"], {"HOME": "/h"})
+    assert (config.torrent, config.dir, config.max_up) == (("one", "two", "three"), Path("D"), 1e6)
+
+
+def test_variables_may_say_whose_they_are():
+    environ = {"HOME": "/h", "AXON_DATA": "/both", "AXON_PEER_DATA": "/peer", "AXON_AGGREGATOR_DATA": "/jobs"}
+    assert parse_config(["key"], environ).data == Path("/peer")
+    del environ["AXON_PEER_DATA"]
+    assert parse_config(["key"], environ).data == Path("/both")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from axon.peer import http
+from axon.peer import http, http_dial
 from axon.peer.http import HttpError, HttpSession, fetch, is_private
 
 LIMIT = 10_000
@@ -167,7 +167,7 @@ async def test_other_schemes_and_hosts_that_are_none_are_refused(target):
 async def test_a_public_host_cannot_redirect_us_to_a_private_one(monkeypatch):
     async with serving(plain(b"", "Location: http://localhost:1/x", status="302 Found")) as (url, _):
         monkeypatch.setattr(http, "is_private", lambda address: False)
-        real = http.resolve
+        real = http_dial.resolve
 
         async def resolve(host, port, *, family=0):
             monkeypatch.setattr(http, "is_private", is_private)  # from the redirect on
@@ -177,7 +177,7 @@ async def test_a_public_host_cannot_redirect_us_to_a_private_one(monkeypatch):
         session = HttpSession()
         connection = await session._connect(url, False)
         assert connection.address == "127.0.0.1"
-        monkeypatch.setattr(http, "resolve", resolve)
+        monkeypatch.setattr(http_dial, "resolve", resolve)
         with pytest.raises(HttpError, match="refused"):
             response = await session.get(url, limit=LIMIT, timeout=5)
         assert response is None

@@ -19,6 +19,7 @@ from axon.bt import bencode
 from axon.bt.create import CreateOptions, Draft, Source
 from axon.bt.metainfo import Metainfo, parse_info, parse_torrent
 from axon.errors import StorageError
+from axon.peer.reserve import EXTENT
 from axon.peer.storage import Storage
 from tests.strategies import file_trees, versions
 
@@ -149,12 +150,30 @@ def test_files_are_sparse_and_grow_as_pieces_come(tmp_path: Path) -> None:
     assert status.st_blocks * 512 < 10 * PIECE
 
 
-def test_preallocation_reserves_the_whole_file(tmp_path: Path) -> None:
-    metainfo, pieces = build({(): 100 * PIECE})
-    Storage(metainfo, tmp_path, preallocate=True).write_piece(0, pieces[0])
+def test_room_is_reserved_around_what_is_written_and_nowhere_else(tmp_path: Path) -> None:
+    size = 1 << 20
+    data = bytes(range(256)) * (size // 256)
+    metainfo = parse_torrent(
+        bencode.encode(
+            {
+                b"info": {
+                    b"length": 20 * size,
+                    b"name": b"n",
+                    b"piece length": size,
+                    b"pieces": hashlib.sha1(data).digest() * 20,
+                }
+            }
+        )
+    )
+    storage = Storage(metainfo, tmp_path)
+    storage.write_piece(9, data)
     status = (tmp_path / "n").stat()
-    assert status.st_size == 100 * PIECE
-    assert status.st_blocks * 512 >= 100 * PIECE
+    assert status.st_size == 10 * size  # what is reserved does not count as there
+    assert status.st_blocks * 512 <= EXTENT + (64 << 10)
+    assert storage.check(9)
+    assert storage.read(8, 0, 100) == bytes(100)
+    storage.write_piece(19, data)
+    assert (tmp_path / "n").stat().st_size == 20 * size
 
 
 def test_a_longer_file_of_the_same_name_is_cut_when_first_written(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import socket
+import sqlite3
 
 import pytest
 import trio
@@ -304,3 +305,59 @@ async def test_many_torrents_share_a_node(tmp_path):
                 await swarm.done.wait()
     for number in range(10):
         assert same(tmp_path, name=f"f{number}")
+
+
+async def test_peers_that_ask_for_nothing_do_not_keep_a_seed_s_slots(torrent, tmp_path):
+    async with running(tmp_path / "a", slots=2) as seed, running(tmp_path / "b") as leech:
+        swarm = seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        deaf = []
+        for number in range(2):
+            stream = await trio.open_tcp_stream("127.0.0.1", seed.node.port)
+            hello = Handshake(swarm.handshake_hashes[0], PeerId(b"-XX0000-" + bytes([number]) * 12))
+            await stream.send_all(hello.serialize() + b"\0\0\0\x01\x02")  # interested
+            deaf.append(stream)
+        with trio.fail_after(5):
+            while sum(not peer.conn.am_choking for peer in swarm.peers) < 2:
+                await trio.sleep(0.01)
+        leech.add(torrent, tmp_path / "out", seed)
+        await leech.wait_for("complete")
+        for stream in deaf:
+            await stream.aclose()
+    assert same(tmp_path)
+
+
+async def test_a_torrent_has_at_most_so_many_connections(torrent, tmp_path):
+    async with running(tmp_path / "a", torrent_max_connections=1, verbose=True) as seed:
+        swarm = seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        async with running(tmp_path / "b", max_down=100_000) as one, running(tmp_path / "c") as two:
+            one.add(torrent, tmp_path / "one", seed)
+            with trio.fail_after(5):
+                while not swarm.peers:
+                    await trio.sleep(0.01)
+            two.add(torrent, tmp_path / "two", seed)
+            assert "enough connections" in str((await seed.wait_for("disconnected"))["why"])
+            assert len(swarm.peers) == 1 and not swarm.wants_peers
+
+
+async def test_two_seeds_still_deliver_the_receipts_of_a_run_that_was_cut_off(torrent, tmp_path):
+    """The uploader was killed before the last receipts reached its log; both are complete when they meet."""
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        leech.add(torrent, tmp_path / "out", seed)
+        await leech.wait_for("complete")
+    book = sqlite3.connect(tmp_path / "a" / "receipts.sqlite")
+    book.execute("DELETE FROM receipts")
+    book.commit()
+    book.close()
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        swarm = seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("complete")
+        leech.add(torrent, tmp_path / "out", seed)
+        with trio.fail_after(10):
+            while swarm.ledger is None or swarm.ledger.taken_blocks < 62:
+                await trio.sleep(0.01)
+            while swarm.peers:  # and then there is nothing to stay for
+                await trio.sleep(0.05)

@@ -90,7 +90,8 @@ def test_show_prints_what_the_torrent_says_and_no_escapes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     info = {"name": b"n\x1b[31m", "piece length": 16384, "pieces": bytes(20), "length": 5, "private": 1}
-    raw = bencode.encode({"info": info, "comment": b"red \x1b[31m \xe2\x80\xae", "announce": b"udp://t:1"})
+    outer = {"comment": b"red \x1b[31m \xe2\x80\xae", "announce": b"udp://t:1", "creation date": 1 << 60}
+    raw = bencode.encode({"info": info, **outer})
     (tmp_path / "t").write_bytes(raw)
     assert run_show(tmp_path / "t") == 0
     out = capsys.readouterr().out
@@ -100,6 +101,7 @@ def test_show_prints_what_the_torrent_says_and_no_escapes(
     assert parse_torrent(raw).info_hash.hex() in out  # type: ignore[union-attr]
     assert run_show(tmp_path / "t", as_json=True) == 0
     about = json_of(capsys)
+    assert about["magnet"] in out.splitlines()  # in one piece
     assert about["private"] is True
     assert about["files"] == [{"path": "n_[31m", "length": 5}]
     assert about["magnet"].startswith("magnet:?xt=urn:btih:")

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from axon.ids import Account, Epoch, InfoHash, NodeKey, PieceIndex
 from axon.keys import NodeSecret
 from axon.receipts import Receipt, Reject, Scope, sign_binding
+from axon.rewards import receiptrows
 from axon.rewards.collect import Collected, Joined, collect
+from tests.rewards.slow_collect import collect_slowly
 
 POOL = Account(b"\x11" * 20)
 SCOPE = Scope(1, POOL, InfoHash(b"\x22" * 20), Epoch(0))
@@ -142,3 +144,44 @@ def test_many_receipts_are_checked_in_worker_processes() -> None:
     got = collect([forged, raw], SCOPE, (), 1000)
     assert len(got.edges) == len(base)
     assert len(got.refused) == len(forged)
+
+
+ENDS_IN_ZERO = next(s for s in (NodeSecret(k.to_bytes(32, "big")) for k in range(9999)) if not s.public[-1])
+CAST = (ALICE, BOB, ENDS_IN_ZERO)  # numpy's strings know no zeros at the end
+SIGNED = [
+    receipt(down, up.public, blocks, sequence, SCOPE._replace(epoch=Epoch(epoch)), piece)
+    for down in CAST
+    for up in CAST
+    for blocks in (1, 2, 700)
+    for sequence in (1, 2)
+    for piece in (0, 1)
+    for epoch in (0, 0, 0, 1)
+]
+
+
+def of_ledger(raw: bytes, reason: Reject) -> tuple[bytes, Reject]:
+    """Of two contradicting receipts, any may stand for its ledger."""
+    return raw[52:116] if reason in (Reject.EQUIVOCATION, Reject.PARTY) else raw, reason
+
+
+FORGED = [Receipt.parse(r.body() + bytes(64)) for r in SIGNED[::7]]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(SIGNED + FORGED), max_size=8), max_size=4),
+    st.sampled_from([1, 5, 1 << 20]),
+)
+def test_the_same_edges_and_refusals_as_receipt_by_receipt(drawn: list[list[Receipt]], tidy: int) -> None:
+    sources = [[r.serialize() for r in source] for source in drawn]
+    edges, refused = collect_slowly(sources, SCOPE, 1000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(receiptrows, "_TIDY_FROM", tidy)
+        got = collect(sources, SCOPE, (), 1000)
+    found = {
+        (got.keys[i], got.keys[j]): b
+        for i, j, b in zip(got.edges.src, got.edges.dst, got.edges.blocks, strict=True)
+    }
+    assert found == edges
+    assert {of_ledger(r.receipt, r.reason) for r in got.refused} == {of_ledger(*why) for why in refused}
+    assert all(proof.holds() for proof in got.equivocations)
+    assert sorted(raw[52:116] for raw in got.receipts()) == sorted(i + j for i, j in edges)

@@ -125,7 +125,7 @@ def prove_anything(case: Case, options: Options = TINY, **more: Any) -> Proof:
         return honest(case, options, **more)
 
 
-def lazy(case: Case) -> Proof:
+def lazy(case: Case, options: Options = TINY) -> Proof:
     """Takes the first nonce that is not good enough."""
     from axon.stark.grind import hash_nonce, leading_zero_bits
 
@@ -133,10 +133,10 @@ def lazy(case: Case) -> Proof:
         return next(n for n in range(1 << 20) if leading_zero_bits(hash_nonce(seed, n)) < bits)
 
     with mock.patch.object(prover, "grind", grind):
-        return honest(case)
+        return honest(case, options)
 
 
-def with_codeword(case: Case, change: Callable[[Any], Any]) -> Proof:
+def with_codeword(case: Case, change: Callable[[Any], Any], options: Options = TINY) -> Proof:
     """Runs FRI on another codeword than the DEEP quotient."""
     real = fri.commit
 
@@ -144,10 +144,10 @@ def with_codeword(case: Case, change: Callable[[Any], Any]) -> Proof:
         return real(change(codeword), *rest)
 
     with mock.patch.object(prover.fri, "commit", commit):
-        return honest(case)
+        return honest(case, options)
 
 
-def with_final(case: Case, change: Callable[[Any], Any]) -> Proof:
+def with_final(case: Case, change: Callable[[Any], Any], options: Options = TINY) -> Proof:
     """Sends another final polynomial than the last fold."""
     real = fri.interpolate_blocks
 
@@ -155,7 +155,7 @@ def with_final(case: Case, change: Callable[[Any], Any]) -> Proof:
         return change(real(values, **more))
 
     with mock.patch.object(fri, "interpolate_blocks", interpolate):
-        return honest(case)
+        return honest(case, options)
 
 
 def committing(case: Case, options: Options, change: Callable[[int, Any], None]) -> Proof:

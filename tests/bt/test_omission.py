@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axon.aggregator.omissions import omitted, promised
 from axon.bt.inclusion import Inclusion, Verdict, encode_answer
+from axon.bt.omission import omitted, promised
 from axon.errors import TrackerError
 from axon.keys import NodeSecret
 from axon.receipts import Receipt, Reject

@@ -1,7 +1,7 @@
 """Omission: a tracker signed that it holds a receipt, and hands out neither it nor what superseded it.
 
-The proof is the submission and the tracker's signed answer (`axon.bt.inclusion`): whoever has them asks
-the tracker for the epoch and sees for himself.
+The proof is the submission and the tracker's signed answer (`inclusion.py`): whoever has them asks
+the tracker for the epoch and sees for himself. A peer keeps both (`axon/peer/promises.py`).
 """
 
 from collections.abc import Iterable, Sequence
