@@ -132,7 +132,7 @@ class _Printer:
             "LIST_WORDS": -(-self._list_limit() // (256 // bits)),
             "HEADER": int.from_bytes(HEADER, "big"),
             "DIGEST": digest,
-            "DIGEST_MASK": f"(2**{8 * digest} - 1) << {256 - 8 * digest}" if digest < 32 else "2**256 - 1",
+            "DIGEST_MASK": f"(2**{8 * digest} - 1) << {256 - 8 * digest}" if digest < 32 else "max_value(uint256)",
             "QUERIES": o.queries,
             "GRINDING": o.grinding_bits,
             "LOG_BLOWUP": o.log_blowup,

@@ -79,11 +79,12 @@ CONSTRAINTS: immutable(IConstraints)
 
 
 @deploy
-def __init__(constraints: address):
+def __init__(constraints: Bytes[24800]):
     """
-    @param constraints The contract that is printed beside this one; too large to be part of it.
+    @param constraints Init code of the contract that is printed beside this one: both together are larger
+           than a contract may be (EIP-170).
     """
-    CONSTRAINTS = IConstraints(constraints)
+    CONSTRAINTS = IConstraints(raw_create(constraints))
 
 
 @external
