@@ -60,7 +60,7 @@ def compile_contract(name: str, venom: bool | None = None) -> dict[str, object]:
 
 
 def compile_verifier(name: str, venom: bool = True, root: Path = _ROOT / "contracts") -> dict[str, object]:
-    """Compile a printed verifier, ``NAME.vy`` with ``NAME_constraints.vy`` below `root`, into one creation code.
+    """Compile a printed verifier, ``NAME.vy`` and ``NAME_constraints.vy``, into one creation code.
 
     The verifier fits (EIP-170) only by the newer code generator and for size; its constraints, which
     its constructor puts into a contract of their own, only by the older one.

@@ -62,7 +62,7 @@ class PublicList:
     bits: int = 64
 
     def pack(self, values: Sequence[int]) -> bytes:
-        """The elements as a contract takes them: in words of 32 bytes, the first in the high bits, the rest zero."""
+        """The elements in words of 32 bytes, as contracts take them: the first in the high bits."""
         lanes = 256 // self.bits
         words = []
         for first in range(0, len(values), lanes):
@@ -241,7 +241,9 @@ class Air:
             program = self.program()
             head = [f"axon-air/1 {len(self.name)} {self.name}", f"rows {self.log_rows}"]
             head.append(f"columns {' '.join(str(len(n)) for n in self.names)}")
-            head.append(f"public {len(self.publics)} lists {' '.join(f'{p.limit}/{p.bits}' for p in self.lists)}")
+            head.append(
+                f"public {len(self.publics)} lists {' '.join(f'{p.limit}/{p.bits}' for p in self.lists)}"
+            )
             head += [
                 f"table {t.source if t.source is not None else '*'} {' '.join(map(str, t.values))}"
                 for t in self.tables
@@ -257,7 +259,9 @@ class Air:
         Attested root (32 bytes, if there are attested columns) ‖ scalars (8 bytes each,
         big-endian, in order of declaration) ‖ each list: length, digest ‖ length of "context" ‖
         context. A list's digest is keccak-256 of its packed words (`PublicList.pack`) in ABI
-        encoding, as of a uint256[]: 32, their number, the words. ConfigError for a name missing or unknown, or a value out of range.
+        encoding, as of a uint256[]: 32, their number, the words.
+
+        ConfigError for a name missing or unknown, or a value out of range.
         """
         known = {*self.publics, *(p.name for p in self.lists), "context"}
         known |= {"attested"} if self.names[ATTESTED] else set()

@@ -1,9 +1,10 @@
-"""An AIR's verifier as a Vyper contract: the same checks in the same order as `verifier.py`.
+"""An AIR's verifier in Vyper: the same checks in the same order as `verifier.py`.
 
-The protocol around the constraints is a template by hand (`vyper_template.py`) over the
-modules `contracts/stark/{goldilocks,transcript}.vy`; what depends on the AIR is printed
-here: the constraints from `Air.program()`, divisors, tables, the DEEP sums over
-an opened row, and what the transcript has absorbed of AIR and options.
+The protocol around the constraints is a template by hand (`vyper_template.py`, `vyper_faces.py`) over
+the modules `contracts/stark/{goldilocks,transcript}.vy`; what depends on the AIR is printed
+here: divisors, tables, the DEEP sums over an opened row, and what the transcript has absorbed
+of AIR and options. The constraints are a contract of their own (`vyper_constraints.py`), which the
+verifier's constructor creates.
 
 One contract serves several trace lengths. A proof on its way to it is wrapped by `envelope`:
 one byte log2 of the rows, the proof, eight zero bytes so that words can be read at the end.
@@ -17,20 +18,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from axon.errors import ConfigError
 from axon.stark.air import ATTESTED, AUXILIARY, MAIN, Air
 from axon.stark.composition import Divisors, _periodic_coefficients
-from axon.stark.field import GENERATOR, P, inverse, root_of_unity
+from axon.stark.field import GENERATOR, root_of_unity
 from axon.stark.options import Options
-from axon.stark.program import Kind, Opcode, Operand
+from axon.stark.program import Kind, Operand
 from axon.stark.proof import HEADER, Proof
 from axon.stark.transcript import Tag, Transcript
 from axon.stark.verifier import statement
-from axon.stark.vyper_constraints import constraint_lines
-from axon.stark.vyper_template import CONSTRAINTS, GENERIC, POOL, TEMPLATE
+from axon.stark.vyper_constraints import CONSTRAINTS, constraint_lines
+from axon.stark.vyper_faces import GENERIC, POOL
+from axon.stark.vyper_template import TEMPLATE
 
 __all__ = ["envelope", "verifier_source"]
 
 _PAD = bytes(8)
-_TERMS = 4
-_EMIT, _CLOSE = int(Opcode.EMIT), int(Opcode.EMIT) + 1  # the evaluator's own: end of the active rows
 
 
 def envelope(air: Air, proof: Proof) -> bytes:
@@ -41,7 +41,7 @@ def envelope(air: Air, proof: Proof) -> bytes:
 def verifier_source(
     family: Callable[[int], Air], log_rows: Sequence[int], options: Options, face: str = "generic"
 ) -> tuple[str, str]:
-    """Print the verifier of an AIR for several trace lengths.
+    """Print the verifier of an AIR for several trace lengths, and the contract of its constraints.
 
     Parameters
     ----------
@@ -132,7 +132,9 @@ class _Printer:
             "LIST_WORDS": -(-self._list_limit() // (256 // bits)),
             "HEADER": int.from_bytes(HEADER, "big"),
             "DIGEST": digest,
-            "DIGEST_MASK": f"(2**{8 * digest} - 1) << {256 - 8 * digest}" if digest < 32 else "max_value(uint256)",
+            "DIGEST_MASK": f"(2**{8 * digest} - 1) << {256 - 8 * digest}"
+            if digest < 32
+            else "max_value(uint256)",
             "QUERIES": o.queries,
             "GRINDING": o.grinding_bits,
             "LOG_BLOWUP": o.log_blowup,
@@ -179,6 +181,9 @@ class _Printer:
             "ROW_BYTES": str(self.row_bytes),
             "GENERATOR": GENERATOR,
             "POINT": self._point(),
+            "FOLD_PRODUCTS": _sum(
+                [f"unsafe_mul({x}[{j}], {w}[{j}])" for j in range(8) for x, w in ("pu", "qv", "rw")]
+            ),
             "FINAL_ABSORB": self._final_absorb(),
             "LIST_LIMIT": self._list_limit(),
         }
@@ -211,7 +216,11 @@ class _Printer:
             size = 1 + len(HEADER) + 24 * (self.frame + o.final_length(air.log_rows)) + 8 + 8
             size += o.digest_bytes * (len(self.trees) + len(folds))
             size += o.queries * sum(self.row_bytes) + o.queries * 168 * len(folds)
-            size += o.digest_bytes * o.queries * sum([depth] * len(self.trees) + [depth - sum(folds[: k + 1]) for k in range(len(folds))])
+            size += (
+                o.digest_bytes
+                * o.queries
+                * sum([depth] * len(self.trees) + [depth - sum(folds[: k + 1]) for k in range(len(folds))])
+            )
             most = max(most, size)
         return -(-most // 32) * 32
 
@@ -375,6 +384,7 @@ class _Printer:
             )
         return "\n".join("    " + line for line in lines)
 
+
 def _without_empty_loops(lines: Sequence[str]) -> Iterator[str]:
     """Leave out loops over nothing, which Vyper refuses: an AIR without challenges or constants has some."""
     depth: int | None = None
@@ -388,9 +398,13 @@ def _without_empty_loops(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _products(columns: Sequence[int]) -> str:
-    """Sum of row[column]·w[k], nested to the right: Venom then needs no deep stack."""
+    """Sum of row[column]·w[k]."""
+    return _sum([f"unsafe_mul(row[{column}], w[{k}])" for k, column in enumerate(columns)])
+
+
+def _sum(terms: Sequence[str]) -> str:
+    """Nested to the right: Venom then needs no deep stack."""
     total = "0"
-    for k in range(len(columns) - 1, -1, -1):
-        product = f"unsafe_mul(row[{columns[k]}], w[{k}])"
-        total = product if total == "0" else f"unsafe_add({product}, {total})"
+    for term in reversed(terms):
+        total = term if total == "0" else f"unsafe_add({term}, {total})"
     return total

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from axon.stark.field import P
 from axon.stark.program import Kind, Opcode, Operand, Program
 
-__all__ = ["constraint_lines"]
+__all__ = ["CONSTRAINTS", "constraint_lines"]
 
 _WORD = (1 << 256) - 1
 _SCRATCH = ("x", "y", "z_")
@@ -57,7 +57,9 @@ class _Lines:
     def write(self, target: int, place: int, values: Element) -> None:
         """Assign a register; values may name its old coordinates, so all are made before any is stored."""
         stored: list[_Number] = []
-        clash = any(f"a[{place + k}]" in v.text for k in range(3) for v in values if v.text != f"a[{place + k}]")
+        clash = any(
+            f"a[{place + k}]" in v.text for k in range(3) for v in values if v.text != f"a[{place + k}]"
+        )
         names = [f"a[{place + k}]" for k in range(3)]
         if clash:
             for name, value in zip(_SCRATCH, values):
@@ -139,7 +141,7 @@ def constraint_lines(
     """The statements, and how many numbers `a` they use.
 
     They read the coordinates of input k at a[3 k], a[3 k + 1] and a[3 k + 2], beta's in `b`, and the
-    divisors' in `g`, three each; and leave the sum in `t`, reduced. `x`, `y` and `z_` are scratch; `_step` joins.
+    divisors' in `g`, three each; and leave the sum in `t`, reduced. `x`, `y` and `z_` are scratch.
     """
     out = _Lines(slot)
     everywhere = rows[:1] == (None,)
@@ -177,3 +179,96 @@ def constraint_lines(
     if everywhere:
         close()
     return out.lines, 3 * (inputs + max(1, program.registers))
+
+
+CONSTRAINTS = '''# pragma version 0.4.3
+# pragma evm-version prague
+"""
+@title Constraints of {{AIR}} under {{OPTIONS}}
+@license Apache-2.0
+@notice Printed by `axon stark vyper` beside the verifier that calls it; a test prints it again and compares.
+"""
+
+from . import goldilocks
+
+P: constant(uint256) = 2**64 - 2**32 + 1
+M64: constant(uint256) = 2**64 - 1
+INPUTS: constant(uint256) = {{INPUTS}}
+EXEMPT: constant(uint256) = {{EXEMPT}}  # rows: the random ones and the closing one
+
+
+@external
+@view
+def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -> uint256:
+    """
+    @notice All constraints at z, each over its divisor, joined by powers of beta.
+    @param v The frame, public inputs, challenges, values of lists and tables, as the verifier orders them.
+    """
+    a: uint256[{{NUMBERS}}] = empty(uint256[{{NUMBERS}}])
+    g: uint256[{{DIVISOR_NUMBERS}}] = empty(uint256[{{DIVISOR_NUMBERS}}])
+    divisors: uint256[{{DIVISOR_ROWS}}] = self._divisors(z, log_rows)
+{{UNPACK}}
+    b: uint256[3] = [beta >> 192, (beta >> 128) & M64, (beta >> 64) & M64]
+    t: uint256[3] = empty(uint256[3])
+    x: uint256 = 0
+    y: uint256 = 0
+    z_: uint256 = 0
+{{LINES}}
+    return (t[0] << 192) | (t[1] << 128) | (t[2] << 64)
+
+
+@internal
+@pure
+def _step(s: uint256[9]) -> uint256[3]:
+    """
+    @notice One element times another, plus a third that need not be reduced.
+    """
+    return [
+        unsafe_add(
+            unsafe_add(
+                unsafe_mul(s[0], s[3]),
+                unsafe_mul(2, unsafe_add(unsafe_mul(s[1], s[5]), unsafe_mul(s[2], s[4]))),
+            ),
+            s[6],
+        )
+        % P,
+        unsafe_add(
+            unsafe_add(
+                unsafe_add(unsafe_mul(s[0], s[4]), unsafe_mul(s[1], s[3])),
+                unsafe_mul(2, unsafe_mul(s[2], s[5])),
+            ),
+            s[7],
+        )
+        % P,
+        unsafe_add(
+            unsafe_add(unsafe_add(unsafe_mul(s[0], s[5]), unsafe_mul(s[1], s[4])), unsafe_mul(s[2], s[3])),
+            s[8],
+        )
+        % P,
+    ]
+
+
+@internal
+@view
+def _divisors(z: uint256, log_rows: uint256) -> uint256[{{DIVISOR_ROWS}}]:
+    """
+    @notice 1 over what vanishes on the rows of each kind of constraint, at z.
+    """
+    out: uint256[{{DIVISOR_ROWS}}] = empty(uint256[{{DIVISOR_ROWS}}])
+    root: uint256 = self._root(log_rows)
+    power: uint256 = goldilocks._power(z, 1 << log_rows)
+    point: uint256 = 0
+    value: uint256 = 0
+{{DIVISORS}}
+    return out
+
+
+@internal
+@pure
+def _root(log_rows: uint256) -> uint256:
+    """
+    @notice The generator of the trace domain.
+    """
+{{ROOTS_OF_UNITY}}
+    raise "verifier: number of rows"
+'''

@@ -1,241 +1,12 @@
 """The hand-written part of a verifier contract; `vyper.py` fills the places between double braces.
 
 State that lives long is in small memory arrays, not in variables: Venom keeps
-variables on the stack and cannot spill. The external function owns calldata and the loops
-over it; arithmetic is in small functions.
+variables on the stack and cannot spill. The external function owns the proof and the loops
+over it; arithmetic is in small functions. `{{PUBLIC}}`, `{{LIST_VALUES}}` and so on come from a
+face (`vyper_faces.py`).
 """
 
-__all__ = ["CONSTRAINTS", "GENERIC", "POOL", "TEMPLATE", "Face"]
-
-from typing import NamedTuple
-
-
-class Face(NamedTuple):
-    """How public inputs reach a verifier."""
-
-    head: str  # imports
-    signature: str  # of `verify`, with its checks
-    public: str  # root, state and public values, once `state` has absorbed the statement
-    values: str  # the list's value, with {place} and {challenge}
-    functions: str
-
-
-POOL = Face(
-    head="""
-from . import goldilocks
-from . import transcript
-""",
-    signature='''@external
-@view
-def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[{{PROOF_LIMIT}}]) -> bool:
-    """
-    @notice Accept the proof, or revert with the check that failed.
-    @param statement Chain id, pool, epoch, submitter, receipts' root, number of joined peers, c,
-           c_e, sum of trust, sum of pre-trust.
-    @param shares Five shares of 48 bits to a word, the first in the high bits, the low 16 zero.
-    @param proof As `axon.stark.vyper.envelope` wraps it.
-    """
-    # What the constraints are sound for: no sum wraps around.
-    assert statement[6] >= 1 and statement[6] <= 3 * 2**36, "verifier: c out of range"
-    assert statement[7] >= 1 and statement[7] <= 2**36, "verifier: c_e out of range"
-    assert statement[9] <= 2**36 and statement[9] <= statement[8], "verifier: pre-trust out of range"
-    assert statement[8] < 2**38, "verifier: trust out of range"
-    assert statement[8] - statement[9] + statement[7] < 2**37, "verifier: divisor out of range"
-    assert statement[5] <= 5 * len(shares), "verifier: shares missing"
-''',
-    public="""    roots[0] = statement[4]
-    assert roots[0] & DIGEST_MASK == roots[0], "verifier: root is no digest"
-    for k: uint256 in range(4):
-        v[PUBLICS_AT + k] = statement[6 + k] << 192
-    state = self._absorb_public(state, statement, keccak256(abi_encode(shares)))
-""",
-    values="""    # Horner's rule over the list, from one, so that its length is bound too; by words of five shares.
-    for k: uint256 in range(5):
-        st[TEMPORARY] = goldilocks.ONE
-        if k > 0:
-            st[TEMPORARY] = goldilocks._mul(st[SHARE_POWERS + k - 1], v[{challenge}])
-        st[SHARE_POWERS + k] = st[TEMPORARY]
-    st[TEMPORARY] = goldilocks._mul(st[SHARE_POWERS + 4], v[{challenge}])
-    v[{place}] = goldilocks.ONE
-    left: uint256 = statement[5]
-    for word: uint256 in shares:
-        if left >= 5:
-            assert word & 65535 == 0, "verifier: shares"
-            v[{place}] = goldilocks._add(
-                goldilocks._mul(v[{place}], st[TEMPORARY]),
-                self._five(
-                    word,
-                    st[SHARE_POWERS + 1],
-                    st[SHARE_POWERS + 2],
-                    st[SHARE_POWERS + 3],
-                    st[SHARE_POWERS + 4],
-                ),
-            )
-            left = unsafe_sub(left, 5)
-        else:
-            rest: uint256 = word
-            for lane: uint256 in range(5):
-                if left == 0:
-                    break
-                v[{place}] = goldilocks._add(
-                    goldilocks._mul(v[{place}], v[{challenge}]), (rest >> 208) << 192
-                )
-                rest = rest << 48
-                left = unsafe_sub(left, 1)
-            assert rest == 0, "verifier: shares"
-""",
-    functions='''
-
-@internal
-@pure
-def _five(word: uint256, p1: uint256, p2: uint256, p3: uint256, p4: uint256) -> uint256:
-    """
-    @notice Five shares of 48 bits under descending powers of a point.
-    """
-    a: uint256 = word >> 208
-    b: uint256 = (word >> 160) & SHARE
-    c: uint256 = (word >> 112) & SHARE
-    d: uint256 = (word >> 64) & SHARE
-    return (
-        (
-            unsafe_add(
-                unsafe_add(unsafe_mul(a, p4 >> 192), unsafe_mul(b, p3 >> 192)),
-                unsafe_add(
-                    unsafe_add(unsafe_mul(c, p2 >> 192), unsafe_mul(d, p1 >> 192)), (word >> 16) & SHARE
-                ),
-            )
-            % P
-            << 192
-        )
-        | (
-            unsafe_add(
-                unsafe_add(unsafe_mul(a, (p4 >> 128) & M64), unsafe_mul(b, (p3 >> 128) & M64)),
-                unsafe_add(unsafe_mul(c, (p2 >> 128) & M64), unsafe_mul(d, (p1 >> 128) & M64)),
-            )
-            % P
-            << 128
-        )
-        | (
-            unsafe_add(
-                unsafe_add(unsafe_mul(a, (p4 >> 64) & M64), unsafe_mul(b, (p3 >> 64) & M64)),
-                unsafe_add(unsafe_mul(c, (p2 >> 64) & M64), unsafe_mul(d, (p1 >> 64) & M64)),
-            )
-            % P
-            << 64
-        )
-    )
-
-
-@internal
-@pure
-def _absorb_public(state: bytes32, statement: uint256[10], list_digest: bytes32) -> bytes32:
-    """
-    @notice Absorb root, scalars, the list's length and digest, and the context behind its length.
-    """
-    return keccak256(
-        concat(
-            state,
-            x"02",
-            convert(statement[4], bytes32),
-            convert(
-                (statement[6] << 192) | (statement[7] << 128) | (statement[8] << 64) | statement[9], bytes32
-            ),
-            convert(convert(statement[5], uint64), bytes8),
-            list_digest,
-            convert(convert(128, uint64), bytes8),
-            convert(statement[0], bytes32),
-            convert(statement[1], bytes32),
-            convert(statement[2], bytes32),
-            convert(statement[3], bytes32),
-        )
-    )
-''',
-)
-
-GENERIC = Face(
-    head="""
-from . import goldilocks
-from . import transcript
-""",
-    signature='''@external
-@view
-def verify(
-    attested: bytes32,
-    scalars: DynArray[uint256, 64],
-    values: DynArray[uint256, {{LIST_LIMIT}}],
-    context: Bytes[1024],
-    proof: Bytes[{{PROOF_LIMIT}}],
-) -> bool:
-    """
-    @notice Accept the proof, or revert with the check that failed.
-    @param attested Root of the attested columns; zero if there are none.
-    @param scalars Public elements, in the AIR's order.
-    @param values The public list; empty if there is none.
-    @param context Bytes that the proof is bound to.
-    @param proof As `axon.stark.vyper.envelope` wraps it.
-    """
-    assert len(scalars) == {{PUBLICS}}, "verifier: number of scalars"
-    for scalar: uint256 in scalars:
-        assert scalar < P, "verifier: scalar not canonical"
-    for value: uint256 in values:
-        assert value < P, "verifier: list not canonical"
-    assert {{HAS_LIST}} or len(values) == 0, "verifier: no list wanted"
-    assert (
-        convert(attested, uint256) & {{ATTESTED_MASK}} == convert(attested, uint256)
-    ), "verifier: root is no digest"
-''',
-    public="""    if {{HAS_ATTESTED}}:
-        roots[0] = convert(attested, uint256)
-    for k: uint256 in range(len(scalars), bound=64):
-        v[PUBLICS_AT + k] = scalars[k] << 192
-    state = self._absorb_public(state, roots[0], scalars, values, context)
-""",
-    values="""    v[{place}] = goldilocks.ONE  # Horner's rule over the list, from one, so that its length is bound too
-    for value: uint256 in values:
-        v[{place}] = goldilocks._add(goldilocks._mul(v[{place}], v[{challenge}]), value << 192)
-""",
-    functions='''
-
-@internal
-@pure
-def _absorb_public(
-    state: bytes32,
-    attested: uint256,
-    scalars: DynArray[uint256, 64],
-    values: DynArray[uint256, {{LIST_LIMIT}}],
-    context: Bytes[1024],
-) -> bytes32:
-    """
-    @notice Absorb root, scalars, the list's length and digest, and the context behind its length.
-    """
-    words: DynArray[uint256, {{LIST_WORDS}}] = []
-    for k: uint256 in range(len(values), bound={{LIST_LIMIT}}):
-        assert values[k] >> {{LIST_BITS}} == 0, "verifier: list"
-        if k % {{LIST_LANES}} == 0:
-            words.append(0)
-        words[len(words) - 1] |= values[k] << (256 - {{LIST_BITS}} * (1 + k % {{LIST_LANES}}))
-    pieces: uint256[66] = empty(uint256[66])
-    for k: uint256 in range(len(scalars), bound=64):
-        pieces[k >> 2] |= scalars[k] << (192 - 64 * (k & 3))
-    root: Bytes[32] = b""
-    if {{HAS_ATTESTED}}:
-        root = concat(convert(attested, bytes32), b"")
-    list_part: Bytes[40] = b""
-    if {{HAS_LIST}}:
-        list_part = concat(convert(convert(len(values), uint64), bytes8), keccak256(abi_encode(words)))
-    return keccak256(
-        concat(
-            state,
-            x"02",
-            root,
-            slice(abi_encode(pieces), 0, 8 * len(scalars)),
-            list_part,
-            convert(convert(len(context), uint64), bytes8),
-            context,
-        )
-    )
-''',
-)
+__all__ = ["TEMPLATE"]
 
 TEMPLATE = '''# pragma version 0.4.3
 # pragma evm-version prague
@@ -275,9 +46,9 @@ PUBLICS_AT: constant(uint256) = {{PUBLICS_AT}}
 CHALLENGES_AT: constant(uint256) = {{CHALLENGES_AT}}
 INPUTS: constant(uint256) = {{INPUTS}}
 NEAR_COLUMNS: constant(uint256) = {{NEAR_COLUMNS}}
-NEAR_BASE: constant(uint256) = {{NEAR_BASE}}  # functions opened at z that are in the base field; they come first
+NEAR_BASE: constant(uint256) = {{NEAR_BASE}}  # functions at z in the base field; they come first
 FAR_COLUMNS: constant(uint256) = {{FAR_COLUMNS}}
-FAR_BASE: constant(uint256) = {{FAR_BASE}}  # number in the frame of the first of the next row in the extension
+FAR_BASE: constant(uint256) = {{FAR_BASE}}  # place in the frame of the next row's first in the extension
 ROW: constant(uint256) = {{ROW}}  # elements of an opened row, FRI's mask last
 SHARE: constant(uint256) = 2**48 - 1
 
@@ -771,7 +542,13 @@ def _transform(e: uint256[8], powers: uint256[8], lane: uint256) -> uint256[8]:
 @internal
 @pure
 def _fold(
-    e: uint256[8], w0: uint256[8], w1: uint256[8], w2: uint256[8], twice1: uint256[8], twice2: uint256[8], y: uint256
+    e: uint256[8],
+    w0: uint256[8],
+    w1: uint256[8],
+    w2: uint256[8],
+    twice1: uint256[8],
+    twice2: uint256[8],
+    y: uint256,
 ) -> uint256:
     """
     @notice Fold eight siblings into one; y is 1 over the first one's point, w the challenge's powers
@@ -809,7 +586,7 @@ def _products(
     """
     @notice Sum of products of numbers below 2^128 and 2^65, reduced.
     """
-    return unsafe_add(unsafe_mul(p[0], u[0]), unsafe_add(unsafe_mul(q[0], v[0]), unsafe_add(unsafe_mul(r[0], w[0]), unsafe_add(unsafe_mul(p[1], u[1]), unsafe_add(unsafe_mul(q[1], v[1]), unsafe_add(unsafe_mul(r[1], w[1]), unsafe_add(unsafe_mul(p[2], u[2]), unsafe_add(unsafe_mul(q[2], v[2]), unsafe_add(unsafe_mul(r[2], w[2]), unsafe_add(unsafe_mul(p[3], u[3]), unsafe_add(unsafe_mul(q[3], v[3]), unsafe_add(unsafe_mul(r[3], w[3]), unsafe_add(unsafe_mul(p[4], u[4]), unsafe_add(unsafe_mul(q[4], v[4]), unsafe_add(unsafe_mul(r[4], w[4]), unsafe_add(unsafe_mul(p[5], u[5]), unsafe_add(unsafe_mul(q[5], v[5]), unsafe_add(unsafe_mul(r[5], w[5]), unsafe_add(unsafe_mul(p[6], u[6]), unsafe_add(unsafe_mul(q[6], v[6]), unsafe_add(unsafe_mul(r[6], w[6]), unsafe_add(unsafe_mul(p[7], u[7]), unsafe_add(unsafe_mul(q[7], v[7]), unsafe_mul(r[7], w[7])))))))))))))))))))))))) % P
+    return {{FOLD_PRODUCTS}} % P
 
 
 @internal
@@ -891,7 +668,8 @@ def _line(z: uint256) -> uint256[5]:
         unsafe_add(
             unsafe_mul(2, unsafe_mul(unsafe_mul(b, b) % P, b)),
             unsafe_add(
-                unsafe_mul(4, unsafe_mul(unsafe_mul(c, c) % P, c)), unsafe_mul(6, unsafe_mul(a, unsafe_sub(P, bc)))
+                unsafe_mul(4, unsafe_mul(unsafe_mul(c, c) % P, c)),
+                unsafe_mul(6, unsafe_mul(a, unsafe_sub(P, bc))),
             ),
         ),
     ) % P
@@ -933,93 +711,4 @@ def _point(position: uint256) -> uint256:
     x: uint256 = {{GENERATOR}}
 {{POINT}}
     return x
-'''
-
-CONSTRAINTS = '''# pragma version 0.4.3
-# pragma evm-version prague
-"""
-@title Constraints of {{AIR}} under {{OPTIONS}}
-@license Apache-2.0
-@notice Printed by `axon stark vyper` beside the verifier that calls it; a test prints it again and compares.
-"""
-
-from . import goldilocks
-
-P: constant(uint256) = 2**64 - 2**32 + 1
-M64: constant(uint256) = 2**64 - 1
-INPUTS: constant(uint256) = {{INPUTS}}
-EXEMPT: constant(uint256) = {{EXEMPT}}  # rows: the random ones and the closing one
-
-
-@external
-@view
-def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -> uint256:
-    """
-    @notice All constraints at z, each over its divisor, joined by powers of beta.
-    @param v The frame, public inputs, challenges, values of lists and tables, as the verifier orders them.
-    """
-    a: uint256[{{NUMBERS}}] = empty(uint256[{{NUMBERS}}])
-    g: uint256[{{DIVISOR_NUMBERS}}] = empty(uint256[{{DIVISOR_NUMBERS}}])
-    divisors: uint256[{{DIVISOR_ROWS}}] = self._divisors(z, log_rows)
-{{UNPACK}}
-    b: uint256[3] = [beta >> 192, (beta >> 128) & M64, (beta >> 64) & M64]
-    t: uint256[3] = empty(uint256[3])
-    x: uint256 = 0
-    y: uint256 = 0
-    z_: uint256 = 0
-{{LINES}}
-    return (t[0] << 192) | (t[1] << 128) | (t[2] << 64)
-
-
-@internal
-@pure
-def _step(s: uint256[9]) -> uint256[3]:
-    """
-    @notice One element times another, plus a third that need not be reduced.
-    """
-    return [
-        unsafe_add(
-            unsafe_add(
-                unsafe_mul(s[0], s[3]), unsafe_mul(2, unsafe_add(unsafe_mul(s[1], s[5]), unsafe_mul(s[2], s[4])))
-            ),
-            s[6],
-        )
-        % P,
-        unsafe_add(
-            unsafe_add(
-                unsafe_add(unsafe_mul(s[0], s[4]), unsafe_mul(s[1], s[3])), unsafe_mul(2, unsafe_mul(s[2], s[5]))
-            ),
-            s[7],
-        )
-        % P,
-        unsafe_add(
-            unsafe_add(unsafe_add(unsafe_mul(s[0], s[5]), unsafe_mul(s[1], s[4])), unsafe_mul(s[2], s[3])), s[8]
-        )
-        % P,
-    ]
-
-
-@internal
-@view
-def _divisors(z: uint256, log_rows: uint256) -> uint256[{{DIVISOR_ROWS}}]:
-    """
-    @notice 1 over what vanishes on the rows of each kind of constraint, at z.
-    """
-    out: uint256[{{DIVISOR_ROWS}}] = empty(uint256[{{DIVISOR_ROWS}}])
-    root: uint256 = self._root(log_rows)
-    power: uint256 = goldilocks._power(z, 1 << log_rows)
-    point: uint256 = 0
-    value: uint256 = 0
-{{DIVISORS}}
-    return out
-
-
-@internal
-@pure
-def _root(log_rows: uint256) -> uint256:
-    """
-    @notice The generator of the trace domain.
-    """
-{{ROOTS_OF_UNITY}}
-    raise "verifier: number of rows"
 '''

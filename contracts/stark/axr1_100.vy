@@ -38,9 +38,9 @@ PUBLICS_AT: constant(uint256) = 51
 CHALLENGES_AT: constant(uint256) = 55
 INPUTS: constant(uint256) = 59
 NEAR_COLUMNS: constant(uint256) = 56
-NEAR_BASE: constant(uint256) = 23  # functions opened at z that are in the base field; they come first
+NEAR_BASE: constant(uint256) = 23  # functions at z in the base field; they come first
 FAR_COLUMNS: constant(uint256) = 21
-FAR_BASE: constant(uint256) = 49  # number in the frame of the first of the next row in the extension
+FAR_BASE: constant(uint256) = 49  # place in the frame of the next row's first in the extension
 ROW: constant(uint256) = 59  # elements of an opened row, FRI's mask last
 SHARE: constant(uint256) = 2**48 - 1
 
@@ -125,7 +125,7 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     for k: uint256 in range(3):
         state = transcript._squeeze(state, 0x81)
         v[CHALLENGES_AT + k] = transcript._element(state)
-    # Horner's rule over the list, from one, so that its length is bound too; by words of five shares.
+    # Horner's rule by words of five shares; from one, so that the list's length is bound too.
     for k: uint256 in range(5):
         st[TEMPORARY] = goldilocks.ONE
         if k > 0:
@@ -794,7 +794,13 @@ def _transform(e: uint256[8], powers: uint256[8], lane: uint256) -> uint256[8]:
 @internal
 @pure
 def _fold(
-    e: uint256[8], w0: uint256[8], w1: uint256[8], w2: uint256[8], twice1: uint256[8], twice2: uint256[8], y: uint256
+    e: uint256[8],
+    w0: uint256[8],
+    w1: uint256[8],
+    w2: uint256[8],
+    twice1: uint256[8],
+    twice2: uint256[8],
+    y: uint256,
 ) -> uint256:
     """
     @notice Fold eight siblings into one; y is 1 over the first one's point, w the challenge's powers
@@ -914,7 +920,8 @@ def _line(z: uint256) -> uint256[5]:
         unsafe_add(
             unsafe_mul(2, unsafe_mul(unsafe_mul(b, b) % P, b)),
             unsafe_add(
-                unsafe_mul(4, unsafe_mul(unsafe_mul(c, c) % P, c)), unsafe_mul(6, unsafe_mul(a, unsafe_sub(P, bc)))
+                unsafe_mul(4, unsafe_mul(unsafe_mul(c, c) % P, c)),
+                unsafe_mul(6, unsafe_mul(a, unsafe_sub(P, bc))),
             ),
         ),
     ) % P

@@ -1076,20 +1076,23 @@ def _step(s: uint256[9]) -> uint256[3]:
     return [
         unsafe_add(
             unsafe_add(
-                unsafe_mul(s[0], s[3]), unsafe_mul(2, unsafe_add(unsafe_mul(s[1], s[5]), unsafe_mul(s[2], s[4])))
+                unsafe_mul(s[0], s[3]),
+                unsafe_mul(2, unsafe_add(unsafe_mul(s[1], s[5]), unsafe_mul(s[2], s[4]))),
             ),
             s[6],
         )
         % P,
         unsafe_add(
             unsafe_add(
-                unsafe_add(unsafe_mul(s[0], s[4]), unsafe_mul(s[1], s[3])), unsafe_mul(2, unsafe_mul(s[2], s[5]))
+                unsafe_add(unsafe_mul(s[0], s[4]), unsafe_mul(s[1], s[3])),
+                unsafe_mul(2, unsafe_mul(s[2], s[5])),
             ),
             s[7],
         )
         % P,
         unsafe_add(
-            unsafe_add(unsafe_add(unsafe_mul(s[0], s[5]), unsafe_mul(s[1], s[4])), unsafe_mul(s[2], s[3])), s[8]
+            unsafe_add(unsafe_add(unsafe_mul(s[0], s[5]), unsafe_mul(s[1], s[4])), unsafe_mul(s[2], s[3])),
+            s[8],
         )
         % P,
     ]

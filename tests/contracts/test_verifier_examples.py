@@ -48,7 +48,9 @@ FAMILIES: dict[str, tuple[Callable[[int], Air], Callable[[], Case]]] = {
 def printed(name: str, venom: bool) -> Contract:
     family, case = FAMILIES[name]
     name = f"_{name}_{os.getpid()}"
-    files = [CONTRACTS / "stark" / f"{name}{part}.vy" for part in ("", "_constraints")]  # beside their modules
+    files = [
+        CONTRACTS / "stark" / f"{name}{part}.vy" for part in ("", "_constraints")
+    ]  # beside their modules
     for file, source in zip(files, verifier_source(family, [case()[0].log_rows], SMALL)):
         file.write_text(source, "utf-8")
     try:

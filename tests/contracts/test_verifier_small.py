@@ -125,7 +125,9 @@ def printed(
 ) -> Contract:
     """Print, compile and deploy."""
     name = f"_small_{name}_{os.getpid()}"
-    files = [CONTRACTS / "stark" / f"{name}{part}.vy" for part in ("", "_constraints")]  # beside their modules
+    files = [
+        CONTRACTS / "stark" / f"{name}{part}.vy" for part in ("", "_constraints")
+    ]  # beside their modules
     for file, source in zip(files, verifier_source(family, [case[0].log_rows], options)):
         file.write_text(source, "utf-8")
     try:
