@@ -46,10 +46,10 @@ class Table:
         shown = {
             key: value for key, value in facts.items() if key not in ("mb_per_s", "cpu_s_per_gib", "fresh")
         }
+        rate, cpu = facts.get("mb_per_s"), facts.get("cpu_s_per_gib")
         print(
-            f"{case:30} {client:14} {facts.get('mb_per_s') or '':>7} MB/s"
-            f" {facts.get('cpu_s_per_gib') or '':>6} CPU s/GiB"
-            f" {({True: 'fresh', False: 'warm'}).get(facts.get('fresh'), ''):5}",
+            f"{case:26} {client:13}",
+            f"{rate:7} MB/s {cpu:5} CPU s/GiB {'fresh' if facts['fresh'] else 'warm ':5}" if rate else "",
             " ".join(f"{key}={value}" for key, value in shown.items()),
             flush=True,
         )
@@ -74,9 +74,9 @@ class Table:
             )
 
 
-def make(folder, size, piece, sparse=False):
+def make(folder, size, piece, *, sparse=False, name=None):
     """A file of random bytes and its v1 torrent; `sparse`: zeros but for a number in each MiB."""
-    name = f"data-{size >> 20}M-{piece >> 10}K"
+    name = name or f"data-{size >> 20}M-{piece >> 10}K"
     path, torrent = folder / name, folder / f"{name}.torrent"
     block = os.urandom((1 << 20) - 8)
     with path.open("wb") as file:
@@ -270,13 +270,7 @@ def bench_swarm(table, case, work, path, torrent, runs, count):
 def bench_idle(table, case, work, count, seconds):
     """Seeding many torrents to nobody."""
     with folder_in(work) as folder, ExitStack() as stack:
-        torrents = []
-        for number in range(count):
-            inner = folder / str(number)
-            inner.mkdir()
-            path, torrent = make(inner, 1 << 20, 16 << 10)
-            torrents.append(torrent)
-            path.rename(folder / path.name)
+        torrents = [make(folder, 1 << 20, 16 << 10, name=f"idle-{number}")[1] for number in range(count)]
         client = started(stack, clients.ours_seed(torrents, folder, folder / "state"))
         while sum(event["event"] == "complete" for event in client.events) < count:
             time.sleep(0.1)

@@ -21,7 +21,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 POLL = 0.002  # seconds
 PART = 32 << 20  # bytes of one ballast file
 AHEAD = 16  # parts deleted before the first byte: a second of a fast download, less than the host waits for
-PATIENCE = 180.0  # seconds
+PATIENCE = 600.0  # seconds
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from axon.chain.wallet import KeyWallet
 from axon.errors import ChainError, ConfigError, StorageError, TrackerError
 from axon.ids import Epoch, InfoHash, format_account
 from axon.receipts import BLOCK_SIZE
-from axon.rewards.pools import read_rules
+from axon.rewards.pools import put_rules, read_rules
 from axon.stark import named
 
 __all__ = ["find_trackers", "matrix", "rules", "settle", "torrent_blocks", "verify_chain"]
@@ -71,20 +71,14 @@ def settle(config: Config) -> int:
 
 
 def rules(config: Config) -> int:
-    """Write a pool's rules, as trackers and `shares` read them, to --out or standard output."""
+    """Write a pool's rules, as trackers and `shares` read them; what `axon pool export` does."""
     pool = _at(config)
     blocks = config.blocks or torrent_blocks(config.torrent, pool.terms().info_hash)
-    text = json.dumps({"pools": [read_rules(pool, blocks).to_json()]}, indent=1) + "\n"
+    found = read_rules(pool, blocks)
     if config.out is None:
-        print(text, end="")
-        return 0
-    partial = config.out.with_name(f".{config.out.name}.part")
-    try:
-        partial.write_text(text, "utf-8")
-        partial.replace(config.out)  # a tracker may read it at any time
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StorageError(f"{config.out}: {error.strerror or error}") from error
+        print(json.dumps({"pools": [found.to_json()]}, indent=1))
+    else:
+        put_rules(config.out, found)
     return 0
 
 
@@ -104,7 +98,7 @@ def matrix(config: Config) -> int:
 def verify_chain(config: Config) -> int:
     """Check a settled epoch from chain data alone."""
     pool, epoch = _pool(config, wallet=False)
-    found = check_settled(pool, epoch)
+    found = check_settled(pool, epoch, _calldata(config.calldata))
     if config.json:
         facts = {
             "valid": True,
@@ -228,6 +222,20 @@ def _figures(done: Settled, options: str) -> dict[str, object]:
         "proven_bits": round(bits, 2),
         "gas_used": done.gas_used,
     }
+
+
+def _calldata(path: Path | None) -> bytes | None:
+    """Read the data of a call: bytes, or hexadecimal text as explorers show it."""
+    if path is None:
+        return None
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror or error}") from error
+    try:
+        return bytes.fromhex(raw.decode("ascii").strip().removeprefix("0x"))
+    except ValueError:
+        return raw
 
 
 def _short(value: object) -> str:

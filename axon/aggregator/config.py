@@ -53,6 +53,7 @@ class Config:
     out: Path | None = None
     parquet: Path | None = None
     report: Path | None = None
+    calldata: Path | None = None
     answer: Path | None = None
     submission: Path | None = None
     plot: Path | None = None
@@ -109,6 +110,7 @@ _LAYERS: Final = Layers(
         "out": Setting(Path, "write the result here", "FILE"),
         "parquet": Setting(Path, "write the table as Parquet", "FILE"),
         "report": Setting(Path, "write report.json and report.png into this folder", "DIR"),
+        "calldata": Setting(Path, "of the call that settled, if another contract made it", "FILE"),
         "answer": Setting(Path, "the tracker's answer to the submission, as it came", "FILE"),
         "submission": Setting(Path, "the receipts that were submitted, 236 bytes each", "FILE"),
         "plot": Setting(Path, "draw the result", "PNG"),
@@ -164,7 +166,12 @@ def _parser() -> argparse.ArgumentParser:
             "receipts", nargs="+", type=Path, metavar="RECEIPTS", help="logs (SQLite), .parquet or .jsonl"
         )
     check = command(
-        "verify", "check a proof file, or a settled epoch from chain data alone", "rpc", "pool", "epoch"
+        "verify",
+        "check a proof file, or a settled epoch from chain data alone",
+        "rpc",
+        "pool",
+        "epoch",
+        "calldata",
     )
     check.add_argument("file", nargs="?", type=Path, metavar="PROOF", help="as `prove` writes it")
     wallet = ("keystore", "key_file", "password_file", "timeout")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -244,7 +245,7 @@ class EpochJob:
                 self._options.name,
                 edges_of(epoch),
             )
-            answers = self._quorum.ask(wanted, rules.rules_hash, epoch)
+            answers = self._timed("quorum", partial(self._quorum.ask, wanted, rules.rules_hash, epoch))
             self._report("quorum", {"signatures": len(answers.signed), "wanted": terms.quorum})
             if len(answers.signed) >= terms.quorum:
                 signed = {str(id): signature.hex() for id, signature in answers.signed.items()}

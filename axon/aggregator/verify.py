@@ -12,7 +12,7 @@ from axon.aggregator.matrix import RewardMatrix, settled_matrix
 from axon.aggregator.proofs import ProofFile, unwrap
 from axon.chain.artifacts import artifact
 from axon.chain.attestation import attestation_digest
-from axon.chain.contract import Contract
+from axon.chain.contract import Contract, Event
 from axon.chain.pool import Pool, Terms
 from axon.chain.shares import unpack_shares
 from axon.errors import ChainError, ConfigError, ProofRejected
@@ -36,8 +36,14 @@ class CheckedEpoch:
     matrix: RewardMatrix
 
 
-def check_settled(pool: Pool, epoch: Epoch) -> CheckedEpoch:
+def check_settled(pool: Pool, epoch: Epoch, calldata: bytes | None = None) -> CheckedEpoch:
     """Check one epoch.
+
+    Parameters
+    ----------
+    calldata : bytes, optional
+        Of the call to `settle`, from wherever: if another contract made it, and the node gives no traces,
+        the chain does not tell. It is believed only as far as the chain confirms it.
 
     Raises
     ------
@@ -50,15 +56,13 @@ def check_settled(pool: Pool, epoch: Epoch) -> CheckedEpoch:
     if not settled:
         raise ChainError(f"epoch {epoch} is not settled")
     event, terms = settled[0], pool.terms()
-    to, data = pool.chain.calldata(event.transaction)
-    if to != pool.address:
-        raise ChainError(
-            f"transaction 0x{event.transaction.hex()} settled epoch {epoch} through another contract:"
-            " its arguments cannot be read from calldata"
-        )
-    number, padded_root, attestation, totals, words, wrapped = pool.contract.arguments("settle", data)
+    if calldata is None:
+        calldata = _calldata(pool, event)
+    number, padded_root, attestation, totals, words, wrapped = pool.contract.arguments("settle", calldata)
     if (number, padded_root) != (epoch, event["receipts_root"]):
-        raise ChainError(f"transaction 0x{event.transaction.hex()} is not the settlement of epoch {epoch}")
+        raise ChainError(
+            f"not the call that settled epoch {epoch} in transaction 0x{event.transaction.hex()}"
+        )
     shares = tuple(unpack_shares(words, event["members"]))
     if list(shares) != pool.shares_of(epoch).shares:
         raise ChainError(f"epoch {epoch}: the transaction's shares are not the pool's")
@@ -78,6 +82,26 @@ def check_settled(pool: Pool, epoch: Epoch) -> CheckedEpoch:
     )
     proof, bits = _check_proof(statement, log_rows, raw)
     return CheckedEpoch(proof, bits, signers, event.transaction, settled_matrix(pool, epoch))
+
+
+def _calldata(pool: Pool, event: Event) -> bytes:
+    """Find the call to `settle` in the transaction that settled."""
+    to, data = pool.chain.calldata(event.transaction)
+    if to == pool.address:
+        return data
+    how = f"transaction 0x{event.transaction.hex()} settled epoch {event['epoch']} through another contract"
+    try:
+        calls = pool.chain.calls_to(pool.address, event.transaction)
+    except ChainError as error:
+        raise ChainError(f"{how}, and {error}: give the call's data by --calldata") from error
+    for call in calls:
+        try:
+            number, root, *_ = pool.contract.arguments("settle", call)
+        except ChainError:
+            continue  # a call of another function
+        if (number, root) == (event["epoch"], event["receipts_root"]):
+            return call
+    raise ChainError(f"{how}: its trace has no such call; give the call's data by --calldata")
 
 
 def _check_attestation(

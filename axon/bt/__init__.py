@@ -10,6 +10,7 @@ from axon.bt.bitfield import Bitfield
 from axon.bt.choker import Candidate, Choker
 from axon.bt.connection import PeerConnection, Timeouts
 from axon.bt.create import CreateOptions, Draft, Source
+from axon.bt.dht_node import DhtNode
 from axon.bt.extended import ExtendedHandshake
 from axon.bt.fast import allowed_fast_set
 from axon.bt.handshake import Handshake
@@ -29,6 +30,7 @@ __all__ = [
     "Candidate",
     "Choker",
     "CreateOptions",
+    "DhtNode",
     "Draft",
     "ExtendedHandshake",
     "File",

@@ -43,6 +43,7 @@ _MAX_ITEMS = 400  # values in one message: 200 peers are 1,600 bytes
 _MAX_DEPTH = 8
 _MAX_TRANSACTION = 32  # bytes; two are usual
 _VERSION: Final = b"AX\x01\x00"
+_PEER_HEAD: Final = {6: b"6:", 18: b"18:"}
 
 
 class ErrorCode:
@@ -135,7 +136,7 @@ class Reply:
         if self.token is not None:
             parts += [b"5:token", _string(self.token)]
         if self.values:
-            parts += [b"6:valuesl", *map(_string, self.values), b"e"]
+            parts += [b"6:valuesl", *[_PEER_HEAD[len(peer)] + peer for peer in self.values], b"e"]
         parts += [b"e1:t", _string(self.transaction), b"1:v4:", _VERSION, b"1:y1:re"]
         return b"".join(parts)
 

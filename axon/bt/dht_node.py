@@ -18,7 +18,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from axon.bt.dht_answers import Answers
-from axon.bt.dht_events import AddressVote, DhtEvent, PeersFound, SearchDone, SeenAs
+from axon.bt.dht_events import DhtEvent, PeersFound, SearchDone, SeenAs
 from axon.bt.dht_id import NodeId, bind_id, is_bound, random_id
 from axon.bt.dht_krpc import (
     ANNOUNCE_PEER,
@@ -40,7 +40,7 @@ from axon.bt.dht_limits import Limits
 from axon.bt.dht_lookup import Lookup
 from axon.bt.dht_questions import Question, Questions, Search
 from axon.bt.dht_table import K, RoutingTable
-from axon.bt.pex import PexAddress, is_dialable
+from axon.bt.dht_trust import AddressVote, is_sane
 from axon.errors import RemoteProtocolError
 
 __all__ = ["DhtNode"]
@@ -128,20 +128,20 @@ class DhtNode:
 
     def remember(self, contacts: Iterable[Contact], now: float) -> None:
         """Take nodes of an earlier run into account."""
-        sane = [one for one in contacts if self._is_sane(one.address, local=True)]
+        sane = [one for one in contacts if is_sane(one.address, self.family, local=True)]
         self._remembered = sane[:_MAX_REMEMBERED]
         self._bootstrap_soon(now)
 
     def add_router(self, address: Address, now: float) -> None:
         """Begin at this node, whose id we do not know."""
-        if self._is_sane(address, local=True) and len(self._routers) < _MAX_ROUTERS:
+        if is_sane(address, self.family, local=True) and len(self._routers) < _MAX_ROUTERS:
             self._routers[address] = None
             self._bootstrap_soon(now)
 
     def ping(self, address: Address, now: float) -> None:
         """Ask a node whether it is there, and take it into the table if it is."""
         known = self.table.get(address) is not None or self._questions.awaits(address)
-        if not known and self._is_sane(address, local=True):
+        if not known and is_sane(address, self.family, local=True):
             self._ask(Query(b"", PING, self.id), address, None, None, now)
 
     def search(self, info_hash: bytes, now: float, *, port: int | None = None) -> bool:
@@ -320,7 +320,7 @@ class DhtNode:
             search.lookup.answered(contact, reply.token)
             if search.method == GET_PEERS and search in self._searches:
                 told = unpack_addresses(reply.values[:_MAX_TOLD])
-                peers = [one for one in told if self._is_sane(one, local=local)]
+                peers = [one for one in told if is_sane(one, self.family, local=local)]
                 self._found(search.lookup.target, peers)
         if len(reply.seen_as) == (6 if self.family == 4 else 18):
             ip = self._vote.cast(reply.seen_as, contact.host)
@@ -355,7 +355,7 @@ class DhtNode:
             # We may be looking for this torrent ourselves.
             port = address[1] if query.implied_port else query.port
             peer, local = (address[0], port), ip_address(address[0]).is_loopback
-            self._found(query.target, [peer] if self._is_sane(peer, local=local) else [])
+            self._found(query.target, [peer] if is_sane(peer, self.family, local=local) else [])
         if not query.read_only and address[1]:
             self.table.asked(Contact(query.id, *address), now)
 
@@ -369,15 +369,7 @@ class DhtNode:
     def sane_contacts(self, packed: bytes, *, local: bool) -> list[Contact]:
         """Read packed nodes but ourselves and those that nobody may send us to; loopback ones if `local`."""
         others = (one for one in unpack_contacts(packed, self.family) if one.id != self.id)
-        return [contact for contact in others if self._is_sane(contact.address, local=local)]
-
-    def _is_sane(self, address: Address, *, local: bool) -> bool:
-        try:
-            ip = ip_address(address[0])
-        except ValueError:
-            return False
-        right = ip.version == self.family
-        return right and is_dialable(PexAddress(ip, address[1]), allow_loopback=local)
+        return [contact for contact in others if is_sane(contact.address, self.family, local=local)]
 
 
 def _pack_host(host: str, family: int) -> bytes:

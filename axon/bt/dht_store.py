@@ -68,12 +68,19 @@ class PeerStore:
         self._total += 1
 
     def peers(self, info_hash: bytes, count: int, now: float, rng: random.Random) -> list[bytes]:
-        """Return at most `count` peers of a torrent, drawn at random."""
+        """Return at most `count` peers of a torrent, from a random one on.
+
+        A sample would cost a draw for each; and neighbours only have in common when they announced.
+        """
         peers = self._torrents.get(info_hash)
         if not peers or count <= 0:
             return []
         self._forget(info_hash, peers, now)
-        return list(peers) if len(peers) <= count else rng.sample(list(peers), count)
+        found = list(peers)
+        if len(found) <= count:
+            return found
+        at = rng.randrange(len(found))
+        return (found[at:] + found[:at])[:count]
 
     def expire(self, now: float) -> None:
         """Forget those who have not announced for 40 minutes."""

@@ -110,7 +110,7 @@ class SentBlocks:
 
     masks: dict[int, int] = field(default_factory=dict)  # piece -> bit k for block k
     owed: int = 0  # blocks sent, again counted each time, less those acknowledged or written off
-    _forgiven_at: float = 0.0
+    _forgiven_at: float | None = None  # None: not looked at yet
 
     def add(self, index: int, begin: int, length: int = BLOCK_SIZE) -> None:
         """Bytes of a piece went out: one block, or a run of them."""
@@ -143,7 +143,7 @@ class SentBlocks:
         Blocks that an honest downloader had from others in the end-game, or lost with a connection,
         are never acknowledged; without this they would choke it for good.
         """
-        if not self.owed:
+        if not self.owed or self._forgiven_at is None:
             self._forgiven_at = now
         elif (count := int((now - self._forgiven_at) / _FORGIVE)) > 0:
             self.owed = max(0, self.owed - count)

@@ -104,6 +104,15 @@ class Chain(Protocol):
             If the chain does not know it.
         """
 
+    def calls_to(self, address: Account, transaction: bytes) -> list[bytes]:
+        """Return the data of all calls that contracts made to `address` within a transaction.
+
+        Raises
+        ------
+        ChainError
+            If this chain keeps no traces.
+        """
+
     def logs(self, address: Account, topics: list[bytes | None], since: int = 0) -> list[Log]:
         """Return the events of one contract from block `since`, oldest first; None matches any topic."""
 

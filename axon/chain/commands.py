@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _export(args: argparse.Namespace, chain: Chain) -> dict[str, Any]:
-    from axon.rewards.pools import PoolRules, read_rules  # loads the proof library
+    from axon.rewards.pools import put_rules, read_rules  # loads the proof library
 
     info_hash, blocks = _torrent(str(args.torrent))
     if blocks is None:
@@ -109,17 +109,8 @@ def _export(args: argparse.Namespace, chain: Chain) -> dict[str, Any]:
     rules = read_rules(Pool(chain, parse_account(args.pool)), blocks)
     if rules.info_hash != info_hash:
         raise ConfigError(f"the pool pays for {rules.info_hash.hex()}, not for {info_hash.hex()}")
-    try:
-        held = json.loads(args.output.read_text("utf-8"))["pools"] if args.output.exists() else []
-        known = [PoolRules.from_json(row) for row in held]
-        others = [r for r in known if (r.chain_id, r.pool) != (rules.chain_id, rules.pool)]
-        rows = [row.to_json() for row in (*others, rules)]
-        partial = args.output.with_name(f".{args.output.name}.part")
-        partial.write_text(json.dumps({"pools": rows}, indent=1) + "\n", "utf-8")
-        partial.replace(args.output)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{args.output}: {error!r}") from error
-    return {"output": str(args.output), "pools": len(rows), "members": len(rules.members)}
+    pools = put_rules(args.output, rules)
+    return {"output": str(args.output), "pools": pools, "members": len(rules.members)}
 
 
 def _deploy(args: argparse.Namespace, chain: Chain) -> dict[str, Any]:

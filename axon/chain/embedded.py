@@ -158,6 +158,10 @@ class EmbeddedChain:
             raise ChainError(f"no transaction 0x{transaction.hex()}")
         return self._state.calldata[transaction]
 
+    def calls_to(self, address: Account, transaction: bytes) -> list[bytes]:
+        """No traces are kept here."""
+        raise ChainError("the embedded chain keeps no traces")
+
     def logs(self, address: Account, topics: list[bytes | None], since: int = 0) -> list[Log]:
         """Return matching events, oldest first."""
         return [

@@ -1,5 +1,6 @@
 """How nodes write addresses, bytes and events, and the many shapes of their complaints."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from axon.chain.chain import Log, revert_reason
@@ -10,7 +11,16 @@ with recursion_limit_kept():
     from web3 import Web3
     from web3.exceptions import Web3Exception, Web3RPCError
 
-__all__ = ["NonceTaken", "NotThere", "address_text", "complaint", "hex_text", "is_nonce_taken", "read_log"]
+__all__ = [
+    "NonceTaken",
+    "NotThere",
+    "address_text",
+    "complaint",
+    "hex_text",
+    "inner_calls",
+    "is_nonce_taken",
+    "read_log",
+]
 
 
 class NotThere(Exception):
@@ -63,3 +73,11 @@ def read_log(entry: Any) -> Log:
         int(entry["blockNumber"]),
         bytes(entry["transactionHash"]),
     )
+
+
+def inner_calls(frame: Any, to: str) -> Iterator[bytes]:
+    """Yield the data of the calls to an address that succeeded, from what ``callTracer`` tells."""
+    for call in frame.get("calls", ()):
+        if call.get("type") == "CALL" and str(call.get("to")).lower() == to and "error" not in call:
+            yield bytes.fromhex(str(call["input"])[2:])
+        yield from inner_calls(call, to)

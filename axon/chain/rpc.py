@@ -16,6 +16,7 @@ from axon.chain.jsonrpc import (
     address_text,
     complaint,
     hex_text,
+    inner_calls,
     is_nonce_taken,
     read_log,
 )
@@ -193,6 +194,16 @@ class RpcChain:
             return self._read(read)
         except NotThere:
             raise ChainError(f"node {self._url}: no transaction 0x{transaction.hex()}") from None
+
+    def calls_to(self, address: Account, transaction: bytes) -> list[bytes]:
+        """Return the data of all calls that contracts made to `address` within a transaction."""
+        arguments = [hex_text(transaction), {"tracer": "callTracer"}]
+        answer = self._read(
+            lambda: self._web3.provider.make_request(cast(Any, "debug_traceTransaction"), arguments)
+        )
+        if "error" in answer:
+            raise ChainError(f"node {self._url} gives no traces: {answer['error'].get('message')}")
+        return list(inner_calls(answer["result"], "0x" + address.hex()))
 
     def logs(self, address: Account, topics: list[bytes | None], since: int = 0) -> list[Log]:
         """Return matching events, oldest first; in spans of blocks if the node refuses all at once."""

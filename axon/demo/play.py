@@ -138,8 +138,9 @@ async def play(
             signed = sum(name == "attested" for name, _ in acts.reports)
             edges = len(done.epoch.collected.edges)
             return (
-                f"{edges} edges, {signed} of {TRACKERS} trackers sign, proof in {took['proof']:.1f} s"
-                f" ({len(done.proof) / 1024:.0f} KiB), {done.gas_used:,} gas"
+                f"{edges} edges; {signed} of {TRACKERS} trackers sign ({took['quorum']:.1f} s), proof of"
+                f" {len(done.proof) / 1024:.0f} KiB ({took['proof']:.1f} s), {done.gas_used:,} gas"
+                f" ({took['settled']:.1f} s)"
             )
 
         def stage_report(name: str, facts: Mapping[str, object]) -> None:

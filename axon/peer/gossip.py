@@ -134,8 +134,15 @@ class Gossip:
         if link is None:
             coming = self._swarm.ledger is not None and conn.extended_protocol and not conn.peer_extensions
             return _OLD_RECEIPTS if coming else 0.0
-        owing = bool(link.pending) or (link.taken is not None and link.taken.sent.owed > 0)
-        return _LAST_RECEIPTS if owing else _OLD_RECEIPTS
+        return _LAST_RECEIPTS if link.pending or self.is_owed_receipts else _OLD_RECEIPTS
+
+    @property
+    def is_owed_receipts(self) -> bool:
+        """Has the peer blocks of ours that it did not sign for yet?"""
+        link = self.receipts
+        if link is None or link.channel.state is ReceiptState.PLAIN:
+            return False
+        return (link.channel.sent if link.taken is None else link.taken.sent).owed > 0
 
     def credit(self, most: int) -> int:
         """How many blocks, at most `most`, the peer may get before it signs again."""

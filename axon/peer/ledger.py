@@ -104,7 +104,7 @@ class Ledger:
 
     @property
     def given_blocks(self) -> int:
-        """Blocks that we acknowledged, in the ledgers used since the start."""
+        """Blocks that we acknowledged, in the ledgers used since the start, of this epoch and the last."""
         return sum(given.blocks for given in self._tallies.given.values())
 
     @property
@@ -228,6 +228,7 @@ class Ledger:
     async def rescope(self, scope: Scope) -> None:
         """A new epoch: finish the receipts of the old one, then go on in the new."""
         await self.finish()
+        self._tallies.forget_all_but(self.scope, scope)
         self.scope = scope
         for link in self._links:
             link.given = link.taken = None

@@ -40,7 +40,8 @@ from axon.receipts import BLOCK_SIZE
 __all__ = ["Node"]
 
 _SWEEP = 0.5  # seconds
-_SETTLE, _LINGER = 2.0, 0.5  # seconds for the last receipts to leave, for peers to hang up
+_SETTLE, _LINGER = 3.0, 0.5  # seconds for the last receipts to come and go, for peers to hang up
+_LAST_RECEIPTS = 1.2  # seconds for those that we wait for
 _CLOSE_TIMEOUT = 2.5  # seconds for trackers, receipts and resume data when the program ends
 
 
@@ -245,8 +246,15 @@ class Node:
                 if not any(peer.gossip.has_unsigned for peer in peers if not peer.link.closed):
                     break
                 await trio.sleep(0.02)
+            # Those whom we served sign within a second for what they have whole (`giving.py`).
+            served = [peer for peer in peers if peer.gossip.is_owed_receipts]
+            for peer in served:
+                peer.conn.choke()
             for peer in peers:
                 peer.link.flush()
+            with trio.move_on_after(_LAST_RECEIPTS):
+                while any(peer.gossip.is_owed_receipts for peer in served if not peer.link.closed):
+                    await trio.sleep(0.02)
             while any(peer.link.busy for peer in peers if not peer.link.closed):
                 await trio.sleep(0.02)
             # Closing a socket with unread bytes resets it, and the receipts on their way would be lost:

@@ -13,7 +13,7 @@ from axon.ids import NodeKey
 from axon.keys import NodeSecret
 from axon.peer.receiptlink import Link
 from axon.receiptlog import ReceiptLog
-from axon.receipts import LedgerId
+from axon.receipts import LedgerId, Scope
 
 __all__ = ["Meeting", "Tallies"]
 
@@ -125,3 +125,9 @@ class Tallies:
             self.given.pop(given.ledger, None)
             self.taken.pop(taken.ledger, None)
             self._sent.pop(peer, None)
+
+    def forget_all_but(self, *scopes: Scope) -> None:
+        """Let the ledgers of other epochs go; receipts that are later than that count no more."""
+        self.given = {one: given for one, given in self.given.items() if one.scope in scopes}
+        for ledger in [one for one in self.taken if one.scope not in scopes]:
+            del self.taken[ledger]  # in place: `Taking` looks it up

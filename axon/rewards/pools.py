@@ -1,15 +1,17 @@
 """A pool's rules as JSON, for trackers: what the chain says, so that a tracker needs no node.
 
-`axon aggregator rules` writes it; a tracker reads it with ``--pools``. `rules_hash` is
+`axon pool export` writes it; a tracker reads it with ``--pools``. `rules_hash` is
 what the contract puts under the trackers' signatures, so a tracker with other rules than
 the chain's signs something that the chain refuses.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from axon.errors import ConfigError
+from axon.errors import ConfigError, StorageError
 from axon.ids import Account, Epoch, InfoHash, NodeKey, format_account, parse_account, parse_info_hash
 from axon.receipts import Scope, check_binding
 from axon.rewards.collect import Joined
@@ -18,7 +20,7 @@ from axon.rewards.epoch import EpochRules
 if TYPE_CHECKING:
     from axon.chain.pool import Pool
 
-__all__ = ["PoolMember", "PoolRules", "read_rules"]
+__all__ = ["PoolMember", "PoolRules", "put_rules", "read_rules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +184,29 @@ def read_rules(pool: "Pool", blocks: int) -> PoolRules:
         tuple(PoolMember(m.account, m.node_key, m.binding, m.joined, m.left) for m in pool.members()),
         pool.rules_hash(),
     )
+
+
+def put_rules(path: Path, rules: PoolRules) -> int:
+    """Write a pool's rules into a file of pools, in place of what it says of that pool; return its pools.
+
+    Raises
+    ------
+    ConfigError
+        If the file is something else.
+    StorageError
+        If the disk refuses.
+    """
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        held = json.loads(path.read_text("utf-8"))["pools"] if path.exists() else []
+        known = [PoolRules.from_json(row) for row in held]
+        others = [r for r in known if (r.chain_id, r.pool) != (rules.chain_id, rules.pool)]
+        rows = [row.to_json() for row in (*others, rules)]
+        partial.write_text(json.dumps({"pools": rows}, indent=1) + "\n", "utf-8")
+        partial.replace(path)  # a tracker may read it at any time
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise ConfigError(f"{path} holds no pools: {error!r:.200}") from error
+    return len(rows)

@@ -3,13 +3,14 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from eth_account import Account as EthAccount
 
 from axon.aggregator.epoch import EpochJob, Registered
+from axon.bls import BlsSecret
 from axon.chain.pool import Pool
 from axon.chain.rpc import RpcChain
 from axon.chain.wallet import KeyWallet
@@ -17,7 +18,18 @@ from axon.errors import ChainError
 from axon.ids import Epoch
 from axon.stark import ONCHAIN_100
 from tests.aggregator.node import Node, node
-from tests.aggregator.world import BLOCKS, DAY, SECRETS, Ground, World, ground, toy_combine, toy_verify
+from tests.aggregator.world import (
+    BLOCKS,
+    DAY,
+    SECRETS,
+    TOYS,
+    Ground,
+    ToySecret,
+    World,
+    ground,
+    toy_combine,
+    toy_verify,
+)
 from tests.interop.anvil import MNEMONIC, rpc
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
@@ -32,10 +44,18 @@ def wallet(number: int) -> KeyWallet:
 class NodeWorld(World):
     """A `World` whose chain is a node's."""
 
-    def __init__(self, home: Path, running: Node, epoch_length: int = DAY, patience: float = 3.0) -> None:
+    def __init__(
+        self,
+        home: Path,
+        running: Node,
+        epoch_length: int = DAY,
+        patience: float = 3.0,
+        quorum: int = 2,
+        secrets: Sequence[ToySecret | BlsSecret] = TOYS,
+    ) -> None:
         self.node = running
         self._patience = patience
-        super().__init__(home, epoch_length=epoch_length)
+        super().__init__(home, quorum=quorum, secrets=secrets, epoch_length=epoch_length)
         for tracker in self.trackers:
             tracker.hold(*self.honest())
 

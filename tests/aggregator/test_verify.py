@@ -15,11 +15,16 @@ from axon.aggregator.proofs import ProofFile, envelope, unwrap
 from axon.aggregator.verify import check_settled
 from axon.bls import BlsSecret
 from axon.chain.artifacts import artifact
+from axon.chain.attestation import combine
 from axon.chain.contract import Contract
+from axon.chain.pool import Pool, Totals
+from axon.chain.shares import pack_shares
 from axon.errors import ChainError, ProofRejected
 from axon.ids import Account, Epoch
 from axon.rewards.air import log_rows_for
 from axon.stark import ONCHAIN_100
+from tests.aggregator.node import node
+from tests.aggregator.test_epoch_node import NodeWorld
 from tests.aggregator.world import World
 
 EPOCH = Epoch(0)
@@ -156,3 +161,59 @@ def test_what_is_no_envelope_is_rejected(data: bytes) -> None:
 
 def _balance(world: World, token: Account, account: Account) -> int:
     return int(Contract(world.chain, artifact("mocks/token"), token).call("balanceOf", account))
+
+
+def forwarder(pool: Pool) -> bytes:
+    """Code of a contract that calls the pool with whatever it was called with, and deploys it."""
+    call = "36 5f 5f 37 5f 5f 36 5f 5f 73" + pool.address.hex() + "5a f1 6026 57 5f 5f fd 5b 00"
+    code = bytes.fromhex(call)
+    return bytes.fromhex(f"60{len(code):02x} 600a 5f 39 60{len(code):02x} 5f f3") + code
+
+
+def settle_through_another_contract(world: World) -> tuple[bytes, bytes]:
+    """Return the call that another contract made, and the transaction."""
+    pool = world.pool
+    between = world.chain.transact(None, forwarder(pool)).created
+    assert between is not None
+    dry = world.job("through", pool=pool).run(dry=True, submitter=between)
+    kept = json.loads((world.home / "through" / "attestation.json").read_text())
+    signatures = {int(id): bytes.fromhex(text) for id, text in kept["signatures"].items()}
+    statement, air = dry.statement, dry.epoch.air(ONCHAIN_100)
+    call = pool.contract.calldata(
+        "settle",
+        EPOCH,
+        statement.root.ljust(32, b"\0"),
+        combine(pool.terms().trackers, signatures),
+        Totals(statement.sum_trust, statement.sum_pretrust),
+        pack_shares(statement.shares),
+        envelope(air, dry.proof),
+    )
+    return call, world.chain.transact(between, call).transaction
+
+
+@pytest.mark.slow
+def test_an_epoch_settled_through_another_contract_is_checked_by_the_calls_data(tmp_path: Path) -> None:
+    world = World(tmp_path, quorum=1, secrets=[BlsSecret(1001)])
+    world.close_epoch()
+    world.trackers[0].hold(*world.honest())
+    call, transaction = settle_through_another_contract(world)
+    with pytest.raises(ChainError, match=r"through another contract, and .* traces: give .* --calldata"):
+        check_settled(world.pool, EPOCH)
+    assert check_settled(world.pool, EPOCH, call).transaction == transaction
+    with pytest.raises(ChainError, match="not the call that settled"):
+        check_settled(world.pool, EPOCH, call[:4] + bytes(32) + bytes([1]) + call[37:])
+    for lie in (b"", call[:100], bytes(len(call))):
+        with pytest.raises(ChainError):
+            check_settled(world.pool, EPOCH, lie)
+
+
+@pytest.mark.slow
+@pytest.mark.interop
+def test_a_node_that_traces_tells_the_call_by_itself(tmp_path: Path) -> None:
+    with node(tmp_path) as running:
+        world = NodeWorld(tmp_path, running, patience=20.0, quorum=1, secrets=[BlsSecret(1002)])
+        world.close_epoch()
+        call, transaction = settle_through_another_contract(world)
+        assert world.pool.chain.calldata(transaction)[0] != world.pool.address
+        assert world.pool.chain.calls_to(world.pool.address, transaction) == [call]
+        assert check_settled(world.pool, EPOCH).transaction == transaction

@@ -136,12 +136,12 @@ class World:
         self.home = home
         self.secrets = secrets
         self.chain, self.deployment, tokens = self._ground(isinstance(secrets[0], ToySecret))
-        registry = self.deployment.trackers
-        for secret in secrets:
+        registry = Contract(self.chain, artifact("trackers"), self.deployment.trackers)
+        self.ids = list(range(len(secrets)))
+        for k, secret in enumerate(secrets):
             if isinstance(secret, BlsSecret):
-                Contract(self.chain, artifact("trackers"), registry).transact(
-                    "register", secret.public, secret.prove_possession()
-                )
+                registry.transact("register", secret.public, secret.prove_possession())
+                self.ids[k] = registry.call("id_of", secret.public)
         self.tokens = list(tokens)
         terms = Terms(
             info_hash=self.torrent,
@@ -154,7 +154,7 @@ class World:
             distribution=self.deployment.linear,
             verifier=yes_verifier(self.chain),
             tokens=[TokenTerms(token, 0) for token in self.tokens],
-            trackers=list(range(len(secrets))),
+            trackers=self.ids,
             fee=100,
             weights=[Weight(SECRETS[0].public, 5)],
         )
@@ -228,7 +228,10 @@ class World:
         options: Options = ONCHAIN_100,
         pool: Pool | None = None,
     ) -> EpochJob:
-        trackers = [Registered(k, tracker, self.secrets[k].public) for k, tracker in enumerate(self.trackers)]
+        trackers = [
+            Registered(self.ids[k], tracker, self.secrets[k].public)
+            for k, tracker in enumerate(self.trackers)
+        ]
         home, at = self.home / name, Epoch(epoch)
         return EpochJob(home, pool or self.pool, at, BLOCKS, trackers, options, report or self.note)
 

@@ -230,3 +230,12 @@ def test_unpaid_blocks_are_written_off_slowly() -> None:
     assert sent.owed == 2
     sent.forgive(1e6)
     assert sent.owed == 0
+
+
+def test_what_went_out_before_the_first_look_at_the_clock_is_not_written_off() -> None:
+    sent = SentBlocks()
+    sent.add(0, 0, 3 * BLOCK_SIZE)
+    sent.forgive(1e6)
+    assert sent.owed == 3
+    sent.forgive(1e6 + 16)
+    assert sent.owed == 2

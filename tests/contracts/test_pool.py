@@ -2,6 +2,8 @@
 
 import pytest
 
+from axon.chain.artifacts import Artifact
+from axon.chain.contract import deploy
 from axon.chain.pool import Pool, TokenTerms, Weight, pools_of
 from axon.chain.shares import ShareList
 from axon.errors import ChainError
@@ -244,6 +246,17 @@ def test_early_and_unknown_epochs_do_not_settle() -> None:
 def test_impossible_terms_are_refused(changes: dict[str, object], reason: str) -> None:
     with pytest.raises(ChainError, match=f"pool: {reason}"):
         World().open(**changes)
+
+
+@pytest.mark.parametrize("answer", [0, 1])
+def test_a_verifier_that_does_not_revert_at_nonsense_is_refused(answer: int) -> None:
+    """A pool goes by the revert alone: whoever accepts anything, or says False, would let anything pass."""
+    world = World()
+    runtime = bytes([0x60, answer, 0x5F, 0x52, 0x60, 32, 0x5F, 0xF3])
+    creation = bytes([0x60, len(runtime), 0x80, 0x60, 9, 0x5F, 0x39, 0x5F, 0xF3]) + runtime
+    verifier = deploy(world.chain, Artifact("yes", [], creation))
+    with pytest.raises(ChainError, match="pool: verifier refuses nothing"):
+        world.open(verifier=verifier.address)
 
 
 def test_a_token_is_listed_once() -> None:

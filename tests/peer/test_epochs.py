@@ -227,3 +227,18 @@ async def test_an_epoch_ends_under_a_connection_and_no_receipt_is_lost(tmp_path)
         assert sum(receipt.blocks for receipt in latest) == blocks
         assert not log.equivocations()
         log.close()
+
+
+async def test_only_the_last_epoch_s_ledgers_are_kept_in_memory(tmp_path):
+    torrent = make_torrent(make_file(tmp_path / "seed", 300_000), tmp_path / "t.torrent")
+    async with running(tmp_path / "a", pool=POOL) as seed, running(tmp_path / "b", pool=POOL) as leech:
+        swarm = seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        leech.add(torrent, tmp_path / "out", seed)
+        await leech.wait_for("complete")
+        with trio.fail_after(5):
+            while swarm.ledger.taken_blocks < 19:
+                await trio.sleep(0.01)
+        for epoch, known in ((1, 19), (2, 0)):
+            await swarm.ledger.rescope(swarm.ledger.scope._replace(epoch=epoch))
+            assert swarm.ledger.taken_blocks == known

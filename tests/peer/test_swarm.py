@@ -361,3 +361,17 @@ async def test_two_seeds_still_deliver_the_receipts_of_a_run_that_was_cut_off(to
                 await trio.sleep(0.01)
             while swarm.peers:  # and then there is nothing to stay for
                 await trio.sleep(0.05)
+
+
+async def test_who_stops_serving_gets_the_receipts_that_are_under_way(torrent, tmp_path):
+    async with running(tmp_path / "b") as leech:
+        async with running(tmp_path / "a") as seed:
+            seed.add(torrent, tmp_path / "seed")
+            await seed.wait_for("added")
+            leech.add(torrent, tmp_path / "out", seed)
+            await leech.wait_for("complete")
+        swarm = leech.node.swarms[0]
+        given = swarm.ledger.given_blocks
+    log = ReceiptLog(tmp_path / "a" / "receipts.sqlite")
+    assert sum(receipt.blocks for receipt in log.latest(role=Role.RECEIVED)) == given == 62
+    log.close()
