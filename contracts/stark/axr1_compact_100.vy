@@ -103,7 +103,7 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     assert statement[9] <= 2**36 and statement[9] <= statement[8], "verifier: pre-trust out of range"
     assert statement[8] < 2**38, "verifier: trust out of range"
     assert statement[8] - statement[9] + statement[7] < 2**37, "verifier: divisor out of range"
-    assert statement[5] <= 5 * len(shares), "verifier: shares missing"
+    assert len(shares) == (statement[5] + 4) // 5, "verifier: shares"
     st: uint256[28] = empty(uint256[28])
     v: uint256[INPUTS] = empty(uint256[INPUTS])
     roots: uint256[TREES] = empty(uint256[TREES])
