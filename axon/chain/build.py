@@ -11,7 +11,7 @@ from pathlib import Path
 
 from axon.chain.artifacts import file_name
 
-__all__ = ["SOURCES", "VENOM", "compile_contract", "main", "render"]
+__all__ = ["SOURCES", "VENOM", "compile_contract", "compile_verifier", "main", "render"]
 
 SOURCES = (
     "trackers",
@@ -22,15 +22,15 @@ SOURCES = (
     "distribution/fixed",
     "stark/axr1_100",
     "stark/axr1_compact_100",
+    "stark/axr1_compact_128",
     "mocks/token",
     "mocks/hostile_token",
     "mocks/hostile_distribution",
     "mocks/trackers",
     "mocks/verifier",
 )
-# What the newer code generator makes: verifiers, which fit (EIP-170) only so and for size; others, for gas.
-VERIFIERS = frozenset({"stark/axr1_100", "stark/axr1_compact_100"})
-VENOM = VERIFIERS | {"pool", "trackers"}
+VERIFIERS = frozenset(name for name in SOURCES if name.startswith("stark/"))
+VENOM = frozenset({"pool", "trackers"})  # made by the newer code generator, for less gas
 
 _ROOT = Path(__file__).resolve().parents[2]
 _MAX_RUNTIME = 24_576  # bytes (EIP-170)
@@ -54,24 +54,49 @@ def compile_contract(name: str, venom: bool | None = None) -> dict[str, object]:
     RuntimeError
         If the contract is larger than the chain takes (EIP-170).
     """
+    if name in VERIFIERS:
+        return compile_verifier(name, venom is not False)
+    return _compile(_ROOT / "contracts", name, name in VENOM if venom is None else venom)
+
+
+def compile_verifier(name: str, venom: bool = True, root: Path = _ROOT / "contracts") -> dict[str, object]:
+    """Compile a printed verifier, ``NAME.vy`` and ``NAME_constraints.vy``, into one creation code.
+
+    The verifier fits (EIP-170) only by the newer code generator and for size; its constraints, which
+    its constructor puts into a contract of their own, only by the older one.
+    """
+    constraints = _compile(root, f"{name}_constraints", False)["bytecode"]
+    verifier = _compile(root, name, venom, size=True)
+    abi, code = verifier["abi"], verifier["bytecode"]
+    assert isinstance(constraints, str) and isinstance(code, str) and isinstance(abi, list)
+    argument = bytes.fromhex(constraints)
+    padded = argument.ljust(-(-len(argument) // 32) * 32, b"\0")
+    encoded = (32).to_bytes(32, "big") + len(argument).to_bytes(32, "big") + padded  # as ABI's `bytes`
+    return {
+        "abi": [entry for entry in abi if entry["type"] != "constructor"],
+        "bytecode": code + encoded.hex(),
+    }
+
+
+def _compile(root: Path, name: str, venom: bool, size: bool = False) -> dict[str, object]:
     from vyper.compiler import compile_from_file_input
     from vyper.compiler.input_bundle import FilesystemInputBundle
     from vyper.compiler.settings import OptimizationLevel, Settings
 
-    bundle = FilesystemInputBundle([_ROOT / "contracts"])
+    bundle = FilesystemInputBundle([root])
     out = compile_from_file_input(
         bundle.load_file(f"{name}.vy"),
         input_bundle=bundle,
         output_formats=["abi", "bytecode", "bytecode_runtime"],
         settings=Settings(
             evm_version="prague",
-            optimize=OptimizationLevel.CODESIZE if name in VERIFIERS else OptimizationLevel.GAS,
-            experimental_codegen=name in VENOM if venom is None else venom,
+            optimize=OptimizationLevel.CODESIZE if size else OptimizationLevel.GAS,
+            experimental_codegen=venom,
         ),
     )
-    size = len(out["bytecode_runtime"]) // 2 - 1
-    if size > _MAX_RUNTIME:
-        raise RuntimeError(f"{name}: {size} bytes of code, at most {_MAX_RUNTIME} (EIP-170)")
+    length = len(out["bytecode_runtime"]) // 2 - 1
+    if length > _MAX_RUNTIME:
+        raise RuntimeError(f"{name}: {length} bytes of code, at most {_MAX_RUNTIME} (EIP-170)")
     return {"abi": out["abi"], "bytecode": out["bytecode"].removeprefix("0x")}
 
 

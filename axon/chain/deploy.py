@@ -16,7 +16,13 @@ from axon.chain.contract import deploy
 from axon.errors import ConfigError
 from axon.ids import Account, format_account, parse_account
 
-__all__ = ["Deployment", "deploy_reward_verifier", "deploy_system"]
+__all__ = ["REWARD_VERIFIERS", "Deployment", "deploy_reward_verifier", "deploy_system"]
+
+REWARD_VERIFIERS = {  # by options
+    "compact-100": "stark/axr1_compact_100",
+    "compact-128": "stark/axr1_compact_128",
+    "onchain-100": "stark/axr1_100",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,13 @@ def deploy_system(chain: Chain, trackers: Account | None = None) -> Deployment:
 
 
 def deploy_reward_verifier(chain: Chain, options: str = "compact-100") -> Account:
-    """Deploy the verifier of AXR-1 under a named set of options: ``compact-100`` or ``onchain-100``."""
-    names = {"compact-100": "stark/axr1_compact_100", "onchain-100": "stark/axr1_100"}
-    if options not in names:
-        raise ConfigError(f"verifier for {options!r}: there are {', '.join(names)}")
-    return deploy(chain, artifact(names[options])).address
+    """Deploy the verifier of AXR-1 under a named set of options; about 10 M gas.
+
+    Raises
+    ------
+    ConfigError
+        If no verifier is shipped for `options`.
+    """
+    if options not in REWARD_VERIFIERS:
+        raise ConfigError(f"verifier for {options!r}: there are {', '.join(REWARD_VERIFIERS)}")
+    return deploy(chain, artifact(REWARD_VERIFIERS[options])).address

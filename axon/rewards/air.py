@@ -100,7 +100,7 @@ def reward_air(log_rows: int) -> Air:
     d, r, u, trust_so_far, pretrust_so_far = air.columns("d", "r", "u", "trust so far", "pretrust so far")
     limbs = air.columns(*(f"limb {k}" for k in range(_LIMBS)))
     c, c_e, sum_trust, sum_pretrust = (air.public(n) for n in ("c", "c_e", "sum_trust", "sum_pretrust"))
-    shares = air.public_list("shares")
+    shares = air.public_list("shares", bits=48)
 
     table = RangeTable(air, _LIMB, columns=2)
     for limb in limbs:

@@ -54,11 +54,23 @@ Public = Mapping[str, Any]  # name -> int, sequence of ints, or bytes; see Air.e
 
 @dataclass(frozen=True)
 class PublicList:
-    """A declared list of public field elements, of any length up to `limit`."""
+    """A declared list of public field elements below 2^bits, of any length up to `limit`."""
 
     name: str
     index: int
     limit: int
+    bits: int = 64
+
+    def pack(self, values: Sequence[int]) -> bytes:
+        """The elements in words of 32 bytes, as contracts take them: the first in the high bits."""
+        lanes = 256 // self.bits
+        words = []
+        for first in range(0, len(values), lanes):
+            word = 0
+            for k, value in enumerate(values[first : first + lanes]):
+                word |= value << (256 - self.bits * (k + 1))
+            words.append(word.to_bytes(32, "big"))
+        return b"".join(words)
 
 
 @dataclass(frozen=True)
@@ -131,13 +143,14 @@ class Air:
         self.publics.append(name)
         return self._leaf(Kind.PUBLIC, len(self.publics) - 1, 0, False)
 
-    def public_list(self, name: str, limit: int | None = None) -> PublicList:
-        """A list of public field elements, for `bind_list` or `public_column`."""
+    def public_list(self, name: str, limit: int | None = None, bits: int = 64) -> PublicList:
+        """A list of public field elements below 2^bits, for `bind_list` or `public_column`."""
         self._check_open()
         self._check_name(name)
-        made = PublicList(
-            name, len(self.lists), min(MAX_LIST, 1 << self.log_rows) if limit is None else limit
-        )
+        if not 1 <= bits <= 64:
+            raise ConfigError(f"air: list {name!r} of {bits} bits, want 1..64")
+        most = min(MAX_LIST, 1 << self.log_rows) if limit is None else limit
+        made = PublicList(name, len(self.lists), most, bits)
         self.lists.append(made)
         return made
 
@@ -228,7 +241,9 @@ class Air:
             program = self.program()
             head = [f"axon-air/1 {len(self.name)} {self.name}", f"rows {self.log_rows}"]
             head.append(f"columns {' '.join(str(len(n)) for n in self.names)}")
-            head.append(f"public {len(self.publics)} lists {' '.join(str(p.limit) for p in self.lists)}")
+            head.append(
+                f"public {len(self.publics)} lists {' '.join(f'{p.limit}/{p.bits}' for p in self.lists)}"
+            )
             head += [
                 f"table {t.source if t.source is not None else '*'} {' '.join(map(str, t.values))}"
                 for t in self.tables
@@ -242,8 +257,11 @@ class Air:
         """The canonical bytes of the public inputs, absorbed before anything else.
 
         Attested root (32 bytes, if there are attested columns) ‖ scalars (8 bytes each,
-        big-endian, in order of declaration) ‖ each list: length, elements ‖ length of
-        "context" ‖ context. ConfigError for a name missing or unknown, or a value out of range.
+        big-endian, in order of declaration) ‖ each list: length, digest ‖ length of "context" ‖
+        context. A list's digest is keccak-256 of its packed words (`PublicList.pack`) in ABI
+        encoding, as of a uint256[]: 32, their number, the words.
+
+        ConfigError for a name missing or unknown, or a value out of range.
         """
         known = {*self.publics, *(p.name for p in self.lists), "context"}
         known |= {"attested"} if self.names[ATTESTED] else set()
@@ -261,7 +279,12 @@ class Air:
             values: Any = public.get(source.name)
             if not hasattr(values, "__len__") or len(values) > source.limit:
                 raise ConfigError(f"public: {source.name} is no list, or longer than {source.limit}")
-            out += len(values).to_bytes(8, "big") + b"".join(_word(source.name, v) for v in values)
+            elements = [int.from_bytes(_word(source.name, v), "big") for v in values]
+            if any(v >> source.bits for v in elements):
+                raise ConfigError(f"public: {source.name} holds a number of more than {source.bits} bits")
+            words = source.pack(elements)
+            encoded = (32).to_bytes(32, "big") + (len(words) // 32).to_bytes(32, "big") + words
+            out += len(values).to_bytes(8, "big") + keccak256(encoded)
         context = public.get("context", b"")
         if not isinstance(context, bytes) or len(context) > MAX_CONTEXT:
             raise ConfigError(f"public: context must be at most {MAX_CONTEXT} bytes")

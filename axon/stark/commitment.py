@@ -1,19 +1,33 @@
 """Merkle trees of keccak digests: commit, open many leaves at once, check.
 
-An inner node is keccak(0x01 || left || right), digests cut to `digest_bytes`
-(26 to 32) bytes. A leaf's preimage is a multiple of 8 bytes and a node's an odd
-number, so neither passes for the other. The tree is positional: an opening is
-checked against the leaf's index and the tree's size, never its own length.
+An inner node is keccak(0xff × 32 ‖ left ‖ right), each child's digest padded with zeros
+to 32 bytes: three aligned words, one block of keccak. A digest is the first
+`digest_bytes` (26 to 32) bytes of its hash.
 
-A multi-proof holds the digests that cannot be derived from the opened leaves,
-bottom up, and left to right in a level: for given indices there is one such
-list, and the check wants exactly it.
+No node passes for a leaf: a node's preimage begins with eight bytes 0xff, and a leaf's
+with the first element of a row (attested, main, auxiliary or quotient) or of a FRI
+group, eight bytes big-endian and, as the verifier checks before it hashes, below
+P < 2^64 - 1. A row without columns is its salt alone, of 64 bytes at most, not 96. The tree
+is positional besides: an opening is checked against the leaf's index and the tree's
+depth, both the verifier's own.
+
+A multi-proof of sorted leaves holds the digests that cannot be derived from them, as a
+walk of the pruned tree in post-order meets them. One leaf after the other climbs from
+the bottom, taking a digest at each level, until
+
+- its sibling's subtree holds the next leaf: it waits, and the next leaf begins; or
+- its sibling is waiting: they become one node, which climbs on.
+
+Leaves p and q > p, neighbours in the list, meet at level m = bits(p ^ q) - 1; between leaves
+nothing else happens, so a verifier needs one stack and no lists of nodes. A tree of
+depth h takes h + Σ (m - 1) digests. For given leaves there is one such list, and the
+check wants exactly it.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, zip_longest
 
 import numpy as np
 
@@ -26,20 +40,17 @@ from axon.stark.keccak_f import FIRST_PAD, LAST_PAD, RATE, keccak_f, keccak_f1
 from axon.stark.lanes import (
     LANES,
     gather_groups,
-    load8,
-    or8,
-    shift_left8,
-    shift_right8,
     splat8,
     store8,
     store_digests,
 )
 
-__all__ = ["DIGEST_BYTES", "MerkleTree", "verify_multi"]
+__all__ = ["DIGEST_BYTES", "MerkleTree", "sibling_count", "siblings", "verify_multi"]
 
 DIGEST_BYTES = 32
 _GRAIN = 512  # nodes below which a second thread does not pay
-_TAG = np.uint64(1)  # first byte of an inner node's preimage
+_NODE = np.uint64((1 << 64) - 1)  # each of the first four words of an inner node's preimage
+_PAD_AT = 12  # words of that preimage
 
 
 def _checked_size(digest_bytes: int) -> int:
@@ -70,8 +81,9 @@ class MerkleTree:
         if leaves.ndim != 2 or leaves.shape[1] != 4 or count < 1 or count & (count - 1):
             raise ValueError(f"merkle: leaves {leaves.shape}, want (power of two, 4)")
         self.digest_bytes = _checked_size(digest_bytes)
+        mask = _last_word_mask(digest_bytes)
         if digest_bytes < 32:
-            leaves[:, 3] &= _last_word_mask(digest_bytes)
+            leaves[:, 3] &= mask
         self.levels = [np.ascontiguousarray(leaves)]
         nodes = empty((count, 4))  # one buffer for all inner levels
         used = 0
@@ -81,9 +93,9 @@ class MerkleTree:
             level = nodes[used : used + half]
             used += half
             if half >= 8:
-                in_ranges(_parents, half, below, digest_bytes, level, grain=_GRAIN)
+                in_ranges(_parents, half, below, mask, level, grain=_GRAIN)
             else:
-                _parents_few(below, digest_bytes, level)
+                _parents_few(below, mask, level)
             self.levels.append(level)
 
     @property
@@ -99,13 +111,26 @@ class MerkleTree:
     def open(self, indices: Sequence[int]) -> list[bytes]:
         """The digests that, with the leaves at `indices` (sorted, unique), give the root."""
         _check_indices(indices, self.leaves)
-        known = np.array(indices, np.int64)
-        proof: list[bytes] = []
-        for level in self.levels[:-1]:
-            siblings = np.setdiff1d(known ^ 1, known, assume_unique=True)
-            proof += [level[i].tobytes()[: self.digest_bytes] for i in np.sort(siblings)]
-            known = np.unique(known >> 1)
-        return proof
+        size = self.digest_bytes
+        return [self.levels[k][i].tobytes()[:size] for k, i in siblings(indices, len(self.levels) - 1)]
+
+
+def siblings(indices: Sequence[int], depth: int) -> Iterator[tuple[int, int]]:
+    """(level, index in it) of each digest of a multi-proof, in order."""
+    waiting: list[int] = []  # levels of the nodes that wait for their sibling
+    for index, following in zip_longest(indices, indices[1:], fillvalue=-1):
+        meeting = (index ^ following).bit_length() - 1 if following >= 0 else depth
+        for level in range(meeting):
+            if waiting and waiting[-1] == level:
+                waiting.pop()
+            else:
+                yield level, index >> level ^ 1
+        waiting.append(meeting)
+
+
+def sibling_count(indices: Sequence[int], depth: int) -> int:
+    """How many digests a multi-proof of these sorted, unique leaves has."""
+    return depth + sum((p ^ q).bit_length() - 2 for p, q in pairwise(indices))
 
 
 def _check_indices(indices: Sequence[int], leaves: int) -> None:
@@ -152,18 +177,18 @@ def verify_multi(
     if any(len(s) != digest_bytes for s in siblings):
         raise ProofRejected("merkle-siblings", f"a digest is not {digest_bytes} bytes")
     padded = b"".join(bytes(s).ljust(32, b"\0") for s in siblings)
-    known = np.array(leaf_digests, np.uint64)
-    known[:, 3] &= _last_word_mask(digest_bytes)
+    top = np.empty(4, np.uint64)
     used = _climb(
         np.array(indices, np.int64),
-        known,
+        leaf_digests,
         np.frombuffer(padded, np.uint64).reshape(-1, 4),
-        leaves,
-        digest_bytes,
+        leaves.bit_length() - 1,
+        _last_word_mask(digest_bytes),
+        top,
     )
     if used != len(siblings):
         raise ProofRejected("merkle-siblings", f"{len(siblings)} digests")
-    if known[0].tobytes()[:digest_bytes] != bytes(root):
+    if top.tobytes()[:digest_bytes] != bytes(root):
         raise ProofRejected("merkle-root", "the leaves do not lead to it")
 
 
@@ -171,94 +196,76 @@ def verify_multi(
 
 
 @kernel
-def _parents(start, stop, below, digest_bytes, level):
-    """Nodes start to stop, multiples of 8, from the level below.
-
-    Left begins at byte 1 of the preimage and right at byte 1 + digest_bytes, so each
-    word is shifted into two of the state's.
-    """
+def _parents(start, stop, below, mask, level):
+    """Nodes start to stop, multiples of 8, from the level below."""
     state = np.empty(25 * LANES, np.uint64)
-    children = np.empty(8 * LANES, np.uint64)
+    children = state[4 * LANES :]
     flat = below.reshape(-1)
-    zero, last = splat8(np.uint64(0)), splat8(LAST_PAD)
-    pad_at = (1 + 2 * digest_bytes) // 8
-    pad = splat8(FIRST_PAD << np.uint64(8 * ((1 + 2 * digest_bytes) % 8)))
-    mask = (np.uint64(1) << np.uint64(8 * (digest_bytes - 24) % 64)) - np.uint64(1)  # 32: all ones
+    node, zero = splat8(_NODE), splat8(np.uint64(0))
+    first, last = splat8(FIRST_PAD), splat8(LAST_PAD)
     for i in range(start, stop, LANES):
+        for w in range(4):
+            store8(state, w * LANES, node)
         gather_groups(flat, i * 8, children, 8)
-        for w in range(25):
+        for w in range(_PAD_AT, 25):
             store8(state, w * LANES, zero)
-        store8(state, 0, splat8(_TAG))
-        for side in range(2):
-            offset = 1 + side * digest_bytes
-            at, bits = offset // 8, np.uint64(8 * (offset % 8))
-            for w in range(4):
-                v = load8(children, (4 * side + w) * LANES)
-                here = (at + w) * LANES
-                store8(state, here, or8(load8(state, here), shift_left8(v, bits)))
-                if bits:
-                    store8(state, here + LANES, shift_right8(v, np.uint64(64) - bits))
-        store8(state, pad_at * LANES, or8(load8(state, pad_at * LANES), pad))
+        store8(state, _PAD_AT * LANES, first)
         store8(state, (RATE - 1) * LANES, last)
         keccak_f(state)
         store_digests(level, i, state)
-        if digest_bytes < 32:
-            for k in range(i, i + LANES):
-                level[k, 3] &= mask
+        for k in range(i, i + LANES):
+            level[k, 3] &= mask
 
 
 @kernel
-def _parent(left, right, digest_bytes, state, out):
+def _parent(left, right, mask, state, out):
     """One node; `state` (25,) is scratch, `out` (4,) may be `left` or `right`."""
-    state[:] = np.uint64(0)
-    state[0] = _TAG
-    for side in range(2):
-        offset = 1 + side * digest_bytes
-        at, bits = offset // 8, np.uint64(8 * (offset % 8))
-        for w in range(4):
-            v = right[w] if side else left[w]
-            state[at + w] |= v << bits
-            if bits:
-                state[at + w + 1] = v >> (np.uint64(64) - bits)
-    state[(1 + 2 * digest_bytes) // 8] |= FIRST_PAD << np.uint64(8 * ((1 + 2 * digest_bytes) % 8))
+    state[:4] = _NODE
+    state[4:8] = left
+    state[8:12] = right
+    state[_PAD_AT:] = np.uint64(0)
+    state[_PAD_AT] = FIRST_PAD
     state[RATE - 1] = LAST_PAD
     keccak_f1(state)
     out[:] = state[:4]
-    if digest_bytes < 32:
-        out[3] &= (np.uint64(1) << np.uint64(8 * (digest_bytes - 24))) - np.uint64(1)
+    out[3] &= mask
 
 
 @kernel
-def _parents_few(below, digest_bytes, level):
+def _parents_few(below, mask, level):
     state = np.empty(25, np.uint64)
     for i in range(level.shape[0]):
-        _parent(below[2 * i], below[2 * i + 1], digest_bytes, state, level[i])
+        _parent(below[2 * i], below[2 * i + 1], mask, state, level[i])
 
 
 @kernel
-def _climb(indices, known, siblings, leaves, digest_bytes):
-    """Hash up to known[0], the root; how many siblings it took, or -1 if they ran out."""
+def _climb(indices, digests, siblings, depth, mask, top):
+    """The root into `top` (4,). Returns how many siblings it took, or -1 if they ran out."""
     state = np.empty(25, np.uint64)
-    count, used = indices.size, 0
-    while leaves > 1:
-        kept = 0
-        i = 0
-        while i < count:
-            index = indices[i]
-            if index & 1 == 0 and i + 1 < count and indices[i + 1] == index + 1:
-                _parent(known[i], known[i + 1], digest_bytes, state, known[kept])
-                i += 1
+    stack = np.empty((depth + 1, 4), np.uint64)  # nodes that wait for their sibling
+    levels = np.empty(depth + 1, np.int64)
+    waiting, used = 0, 0
+    for i in range(indices.size):
+        index = indices[i]
+        top[:] = digests[i]
+        top[3] &= mask
+        level = 0
+        while level < depth:
+            if i + 1 < indices.size and indices[i + 1] >> level == index >> level ^ 1:
+                break
+            if waiting and levels[waiting - 1] == level:
+                waiting -= 1
+                _parent(stack[waiting], top, mask, state, top)
             elif used == siblings.shape[0]:
                 return -1
-            elif index & 1:
-                _parent(siblings[used], known[i], digest_bytes, state, known[kept])
-                used += 1
             else:
-                _parent(known[i], siblings[used], digest_bytes, state, known[kept])
+                if index >> level & 1:
+                    _parent(siblings[used], top, mask, state, top)
+                else:
+                    _parent(top, siblings[used], mask, state, top)
                 used += 1
-            indices[kept] = index >> 1
-            kept += 1
-            i += 1
-        count = kept
-        leaves >>= 1
+            level += 1
+        stack[waiting] = top
+        levels[waiting] = level
+        waiting += 1
     return used

@@ -7,6 +7,7 @@ pool of two needs no threading layer, survives `fork`, and starts in no time.
 """
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -27,6 +28,12 @@ def _detect() -> bool:
 SIMD: bool = _detect()
 LANES: int = 8 if SIMD else 1  # field elements in one value of `lanes.py`
 
+
+class _Inside(threading.local):
+    worker = False  # whether this thread is one of the pool's
+
+
+_inside = _Inside()
 _threads = 0
 _pool: ThreadPoolExecutor | None = None
 
@@ -48,6 +55,10 @@ def set_threads(count: int) -> None:
     _threads = count
 
 
+def _enter() -> None:
+    _inside.worker = True
+
+
 def _forget_pool() -> None:
     global _pool
     _pool = None
@@ -63,18 +74,19 @@ def in_ranges(
 
     `start` is a multiple of `align`; a range is at least `grain` long, and there are
     at most `pieces` a thread, so that a slow one does not leave the others idle.
-    A count below two grains runs here and now. Exceptions of any range are raised.
+    A count below two grains runs here and now, and so does a call from within a range.
+    Exceptions of any range are raised.
     """
     global _pool
     workers = threads()
     step = max(-(-count // (workers * pieces)), grain, 1)
     step = -(-step // align) * align
-    if workers == 1 or step >= count:
+    if workers == 1 or step >= count or _inside.worker:
         if count > 0:
             kernel(0, count, *args)
         return
     if _pool is None:
-        _pool = ThreadPoolExecutor(workers, thread_name_prefix="axon-kernel")
+        _pool = ThreadPoolExecutor(workers, "axon-kernel", initializer=_enter)
     jobs = [_pool.submit(kernel, at, min(at + step, count), *args) for at in range(0, count, step)]
     for job in jobs:
         job.result()

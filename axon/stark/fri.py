@@ -21,7 +21,7 @@ import numpy as np
 
 from axon.errors import ProofRejected
 from axon.stark import extension
-from axon.stark.commitment import MerkleTree, verify_multi
+from axon.stark.commitment import MerkleTree, sibling_count, verify_multi
 from axon.stark.extension import Ext
 from axon.stark.field import GENERATOR, P, Vector, inverse, root_of_unity
 from axon.stark.fold import fold
@@ -29,7 +29,7 @@ from axon.stark.keccak import hash_leaves, hash_rows
 from axon.stark.lane_ir import reverse_bits
 from axon.stark.ntt import interpolate_blocks
 from axon.stark.options import Options
-from axon.stark.proof import Reader, element_bytes, extension_bytes, sibling_count
+from axon.stark.proof import Reader, element_bytes, extension_bytes
 from axon.stark.transcript import Tag, Transcript
 
 __all__ = ["Layer", "Layers", "commit", "open_layers", "read_commitments", "verify_layers"]

@@ -50,11 +50,8 @@ __all__ = [
     "neg8",
     "next8",
     "next8c",
-    "or8",
     "prefetch8c",
     "reverse_bits",
-    "shift_left8",
-    "shift_right8",
     "splat8",
     "sqr8",
     "store8",
@@ -260,34 +257,6 @@ def xor8(typing, a, b):
         return builder.xor(*args)
 
     return v8(v8, v8), codegen
-
-
-@intrinsic
-def or8(typing, a, b):
-    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
-        return builder.or_(*args)
-
-    return v8(v8, v8), codegen
-
-
-@intrinsic
-def shift_left8(typing, a, bits):
-    """Every word of `a` shifted by the same 0 <= bits < 64."""
-
-    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
-        return builder.shl(args[0], Lanes(builder, LANES).splat(args[1]))
-
-    return v8(v8, types.uint64), codegen
-
-
-@intrinsic
-def shift_right8(typing, a, bits):
-    """Every word of `a` shifted by the same 0 <= bits < 64."""
-
-    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
-        return builder.lshr(args[0], Lanes(builder, LANES).splat(args[1]))
-
-    return v8(v8, types.uint64), codegen
 
 
 @intrinsic(prefer_literal=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from axon.errors import ProverError
 from axon.stark.air import Air
 from axon.stark.arena import kept
+from axon.stark.committed import log_part
 from axon.stark.options import Options
 
 __all__ = ["check_memory", "estimate"]
@@ -17,13 +18,19 @@ def estimate(air: Air, options: Options) -> int:
     """Bytes at the prover's peak, to within a fifth or so: extensions, coefficients, trees, salts."""
     attested, main, auxiliary = air.widths()
     n = 1 << air.log_rows
-    blowup = 1 << options.log_blowup
     columns = attested + main + 3 * auxiliary + 3 * (options.quotient_segments(air) + 1)
     trees = 2 + bool(attested) + bool(auxiliary)
-    points = columns + trees * (8 + options.salt_length // 8)  # a tree has two digests of four words a leaf
-    points += 3 + 3 + 3  # DEEP codeword, first fold and its tree
+    kept = columns + trees * (8 + options.salt_length // 8)  # a tree has two digests of four words a leaf
+    points = 3 + 3 + 3  # DEEP codeword, first fold and its tree
+    part = 1 << log_part(air.log_rows, options.log_blowup)
+    if part == n << options.log_blowup:
+        points += kept
+        parts = 0
+    else:
+        parts = kept * part * (2 + options.queries)  # for as many threads, and those that are opened
+        columns += columns * options.quotient_blocks(air)
     rows = 2 * columns + 3 * options.quotient_blocks(air) * 2 + len(air.tables) + 12
-    return 8 * n * (blowup * points + rows) + (64 << 20)
+    return 8 * (n * ((points << options.log_blowup) + rows) + parts) + (64 << 20)
 
 
 def check_memory(air: Air, options: Options, limit: int | None = None) -> None:

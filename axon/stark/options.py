@@ -5,7 +5,7 @@ falls below its claim (`soundness.py`), and no proof is made or accepted for an 
 beyond. The named sets, 100 and 128 proven bits each in the Johnson regime:
 
     ONCHAIN_100, ONCHAIN_128      small proofs: blowup 64, much grinding; up to 2^16 rows
-    COMPACT_100, COMPACT_128      smaller still, for blowup 256; up to 2^14 rows, 1 GB at 2^13
+    COMPACT_100, COMPACT_128      smallest, for gas: blowup 1024, seconds; up to 2^14 rows, 0.7 GB at 2^13
     OFFCHAIN_100, OFFCHAIN_128    fast prover: blowup 8; up to 2^22 rows
 
 `Options.custom` finds the fewest queries for other trades.
@@ -34,7 +34,7 @@ __all__ = [
     "named",
 ]
 
-VERSION = 1  # of the protocol and of the proof's bytes
+VERSION = 2  # of the protocol and of the proof's bytes
 
 
 @dataclass(frozen=True)
@@ -244,9 +244,23 @@ OFFCHAIN_100 = Options(
 )
 OFFCHAIN_128 = Options("offchain-128", 128, log_blowup=3, queries=74, grinding_bits=20, max_log_rows=20)
 COMPACT_100 = Options(
-    "compact-100", 100, log_blowup=8, queries=19, grinding_bits=25, digest_bytes=26, max_log_rows=14
+    "compact-100",
+    100,
+    log_blowup=10,
+    queries=15,
+    grinding_bits=26,
+    digest_bytes=26,
+    max_log_rows=14,
 )
-COMPACT_128 = Options("compact-128", 128, log_blowup=8, queries=27, grinding_bits=23, max_log_rows=14)
+COMPACT_128 = Options(
+    "compact-128",
+    128,
+    log_blowup=10,
+    queries=21,
+    grinding_bits=26,
+    max_log_rows=14,
+    max_functions=256,
+)
 
 _NAMED = {o.name: o for o in (ONCHAIN_100, ONCHAIN_128, COMPACT_100, COMPACT_128, OFFCHAIN_100, OFFCHAIN_128)}
 

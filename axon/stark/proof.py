@@ -17,9 +17,9 @@ from axon.errors import ProofRejected
 from axon.stark.extension import Ext
 from axon.stark.field import P, Vector
 
-__all__ = ["HEADER", "Proof", "Reader", "element_bytes", "extension_bytes", "sibling_count"]
+__all__ = ["HEADER", "Proof", "Reader", "element_bytes", "extension_bytes"]
 
-HEADER = b"axstark\x01"  # name and version of the format, 8 bytes
+HEADER = b"axstark\x02"  # name and version of the format, 8 bytes
 MAX_BYTES = 1 << 24
 
 
@@ -110,14 +110,3 @@ def element_bytes(values: Sequence[int] | Vector) -> bytes:
 def extension_bytes(values: Sequence[Ext]) -> bytes:
     """Extension elements, 24 bytes each."""
     return element_bytes(np.array(values, np.uint64).reshape(-1))
-
-
-def sibling_count(indices: Sequence[int], log_leaves: int) -> int:
-    """How many digests a multi-proof of these sorted, unique leaves has."""
-    known = np.array(indices, np.int64)
-    total = 0
-    for _ in range(log_leaves):
-        parents = np.unique(known >> 1)
-        total += 2 * len(parents) - len(known)
-        known = parents
-    return total

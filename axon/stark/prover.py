@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,13 +15,12 @@ from numpy.typing import ArrayLike
 from axon.errors import ConfigError, ProverError
 from axon.stark import extension, fri
 from axon.stark.air import ATTESTED, AUXILIARY, MAIN, Air, Public
-from axon.stark.commitment import MerkleTree
+from axon.stark.committed import Committed
 from axon.stark.composition import check_out_of_domain, compose, scalars_of
 from axon.stark.deep import combine, divide, extension_weights
 from axon.stark.extension import Ext
 from axon.stark.field import Vector, root_of_unity
 from axon.stark.grind import grind
-from axon.stark.keccak import hash_leaves
 from axon.stark.lowering import Scalars
 from axon.stark.memory import check_memory
 from axon.stark.ntt import eval_at, interpolate, low_degree_extend
@@ -35,23 +33,6 @@ from axon.stark.verifier import statement
 __all__ = ["Progress", "commit_segment", "prove"]
 
 Progress = Callable[[str, float], None]  # stage about to begin, share of the work done
-
-
-@dataclass
-class Committed:
-    """A committed segment: coefficients (columns, n), extension (columns, N), salts, tree."""
-
-    coefficients: Vector
-    extension: Vector
-    salt: Vector | None
-    tree: MerkleTree
-
-    def open(self, positions: list[int]) -> bytes:
-        """Rows with their salts, and the multi-proof."""
-        rows = self.extension[:, positions].T
-        if self.salt is not None:
-            rows = np.concatenate([rows, self.salt[:, positions].T], axis=1)
-        return rows.astype(">u8").tobytes() + b"".join(self.tree.open(positions))
 
 
 class _Clock:
@@ -72,24 +53,13 @@ class _Clock:
             self.progress(stage, done)
 
 
-def commit_polynomials(coefficients: Vector, options: Options, random: Random) -> Committed:
-    """Extend, salt, hash. `random` gives the salts, leaf by leaf in the order of positions."""
-    blowup = 1 << options.log_blowup
-    extended = low_degree_extend(coefficients, blowup)
-    salt = None
-    if options.zero_knowledge:
-        salt = random.words(options.salt_words, extended.shape[1])
-    tree = MerkleTree(hash_leaves(extended, salt), options.digest_bytes)
-    return Committed(coefficients, extended, salt, tree)
-
-
 def _commit_attested(values: Vector, log_rows: int, rows: int, seed: bytes, options: Options) -> Committed:
     """The first segment; everything random in it comes from `seed`."""
     size = 1 << log_rows
     natural = np.ascontiguousarray(values[:, :size])
     if size > rows:
         natural[:, rows:] = Random(seed, b"attested rows").elements(len(natural), size - rows)
-    return commit_polynomials(interpolate(natural), options, Random(seed, b"attested salts"))
+    return Committed(interpolate(natural), options, seed, b"attested salts")
 
 
 def commit_segment(air: Air, columns: Mapping[str, ArrayLike], seed: bytes, options: Options) -> bytes:
@@ -124,7 +94,7 @@ def commit_segment(air: Air, columns: Mapping[str, ArrayLike], seed: bytes, opti
         if column.ndim != 1 or len(column) > air.rows(options):
             raise ProverError(f"attested column {name!r}: {column.shape}, at most {air.rows(options)} rows")
         values[k, : len(column)] = column
-    return _commit_attested(values, air.log_rows, air.rows(options), seed, options).tree.root
+    return _commit_attested(values, air.log_rows, air.rows(options), seed, options).root
 
 
 def _check_seed(seed: bytes) -> None:
@@ -184,7 +154,7 @@ def prove(
     public_bytes = air.encode_public(public, options.digest_bytes)
     clock = _Clock(progress, timings)
     secret = os.urandom(32) if seed is None else seed
-    n = 1 << air.log_rows
+    n, blocks = 1 << air.log_rows, options.quotient_blocks(air)
 
     clock.begin("trace", 0.0)
     witness = Witness(air, options, trace, public)
@@ -206,20 +176,20 @@ def prove(
         part = _commit_attested(
             witness.segments[ATTESTED], air.log_rows, witness.rows, attested_seed, options
         )
-        if part.tree.root != public["attested"]:
+        if part.root != public["attested"]:
             raise ProverError("the attested columns and seed do not give the attested root")
         committed.append(part)
-        extended[ATTESTED] = part.extension
+        extended[ATTESTED] = part.blocks(blocks)
 
     def commit(segment: int, tag: Tag) -> Committed:
         purpose = tag.name.lower().encode()
         witness.randomize(segment, Random(secret, purpose + b" rows"))
         natural = np.ascontiguousarray(witness.segments[segment][:, :-PAD])
-        part = commit_polynomials(interpolate(natural), options, Random(secret, purpose + b" salts"))
-        transcript.absorb(tag, part.tree.root)
-        roots.extend(part.tree.root)
+        part = Committed(interpolate(natural), options, secret, purpose + b" salts")
+        transcript.absorb(tag, part.root)
+        roots.extend(part.root)
         committed.append(part)
-        extended[segment] = part.extension
+        extended[segment] = part.blocks(blocks)
         return part
 
     clock.begin("main", 0.05)
@@ -242,9 +212,9 @@ def prove(
     blinding = Random(secret, b"quotient").elements(3, (segments - 1) * h + n if h else 0)
     quotient = compose(air, options, public, scalars, beta, (extended[0], extended[1], extended[2]), blinding)
     clock.begin("quotient", 0.6)
-    part = commit_polynomials(quotient, options, Random(secret, b"quotient salts"))
-    transcript.absorb(Tag.QUOTIENT, part.tree.root)
-    roots.extend(part.tree.root)
+    part = Committed(quotient, options, secret, b"quotient salts")
+    transcript.absorb(Tag.QUOTIENT, part.root)
+    roots.extend(part.root)
     committed.append(part)
 
     clock.begin("deep", 0.75)
@@ -334,7 +304,7 @@ def _deep(
         else:
             weights[columns] = np.array(factors, np.uint64)
         combine(part.coefficients, weights, sums[shift], add=True)
-    polynomial = np.ascontiguousarray(quotient.coefficients[3 * segments :])  # the mask
+    polynomial = quotient.coefficients[3 * segments :].copy()  # the mask
     for total, point in zip(sums, (z, following)):
         divide(total, point, total)
         combine(total, extension_weights([extension.ONE]), polynomial, add=True)

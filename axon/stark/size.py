@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from axon.stark.air import Air
+from axon.stark.commitment import sibling_count
 from axon.stark.options import Options
-from axon.stark.proof import HEADER, sibling_count
+from axon.stark.proof import HEADER
 from axon.stark.transcript import Tag, Transcript
 
 __all__ = ["expected_bytes"]

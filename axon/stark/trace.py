@@ -38,12 +38,14 @@ class Random:
     """A stream of uniform words and field elements from (seed, purpose).
 
     key = keccak("axon-stark/1 random" ‖ purpose ‖ seed); AES-256-CTR, counter from zero;
-    words are little-endian, and a field element is the next word that is below P.
+    words are little-endian, and a field element is the next word that is below P. The stream
+    may be entered at an even word.
     """
 
-    def __init__(self, seed: bytes, purpose: bytes) -> None:
+    def __init__(self, seed: bytes, purpose: bytes, start: int = 0) -> None:
         key = keccak256(b"axon-stark/1 random " + purpose + b"\0" + seed)
-        self._stream = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
+        counter = (start // 2).to_bytes(16, "big")
+        self._stream = Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor()
 
     def words(self, *shape: int) -> Vector:
         """Uniform 64-bit words."""

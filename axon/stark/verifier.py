@@ -11,7 +11,7 @@ from __future__ import annotations
 from axon.errors import ConfigError, ProofRejected
 from axon.stark import extension
 from axon.stark.air import ATTESTED, AUXILIARY, MAIN, Air, Public
-from axon.stark.commitment import verify_multi
+from axon.stark.commitment import sibling_count, verify_multi
 from axon.stark.composition import check_out_of_domain, divisors_at, join_segments, scalars_of, tables_at
 from axon.stark.evaluate import at_point
 from axon.stark.extension import Ext
@@ -20,7 +20,7 @@ from axon.stark.fri import domain_point, read_commitments, verify_layers
 from axon.stark.grind import hash_nonce, leading_zero_bits
 from axon.stark.keccak import hash_rows
 from axon.stark.options import Options
-from axon.stark.proof import HEADER, Proof, Reader, extension_bytes, sibling_count
+from axon.stark.proof import HEADER, Proof, Reader, extension_bytes
 from axon.stark.transcript import Tag, Transcript
 
 __all__ = ["layout", "statement", "verify"]

@@ -1,9 +1,10 @@
-"""An AIR's verifier as a Vyper contract: the same checks in the same order as `verifier.py`.
+"""An AIR's verifier in Vyper: the same checks in the same order as `verifier.py`.
 
-The protocol around the constraints is a template by hand (`vyper_template.py`) over the
-modules `contracts/stark/{goldilocks,transcript}.vy`; what depends on the AIR is printed
-here: the constraints from `Air.program()`, divisors, tables, the DEEP sums over
-an opened row, and what the transcript has absorbed of AIR and options.
+The protocol around the constraints is a template by hand (`vyper_template.py`, `vyper_faces.py`) over
+the modules `contracts/stark/{goldilocks,transcript}.vy`; what depends on the AIR is printed
+here: divisors, tables, the DEEP sums over an opened row, and what the transcript has absorbed
+of AIR and options. The constraints are a contract of their own (`vyper_constraints.py`), which the
+verifier's constructor creates.
 
 One contract serves several trace lengths. A proof on its way to it is wrapped by `envelope`:
 one byte log2 of the rows, the proof, eight zero bytes so that words can be read at the end.
@@ -17,19 +18,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from axon.errors import ConfigError
 from axon.stark.air import ATTESTED, AUXILIARY, MAIN, Air
 from axon.stark.composition import Divisors, _periodic_coefficients
-from axon.stark.field import GENERATOR, P, inverse, root_of_unity
+from axon.stark.field import GENERATOR, root_of_unity
 from axon.stark.options import Options
-from axon.stark.program import Kind, Opcode, Operand
+from axon.stark.program import Kind, Operand
 from axon.stark.proof import HEADER, Proof
 from axon.stark.transcript import Tag, Transcript
 from axon.stark.verifier import statement
-from axon.stark.vyper_template import GENERIC, POOL, TEMPLATE
+from axon.stark.vyper_constraints import CONSTRAINTS, constraint_lines
+from axon.stark.vyper_faces import GENERIC, POOL
+from axon.stark.vyper_template import TEMPLATE
 
 __all__ = ["envelope", "verifier_source"]
 
 _PAD = bytes(8)
-_TERMS = 8
-_EMIT, _CLOSE = int(Opcode.EMIT), int(Opcode.EMIT) + 1  # the evaluator's own: end of the active rows
 
 
 def envelope(air: Air, proof: Proof) -> bytes:
@@ -39,8 +40,8 @@ def envelope(air: Air, proof: Proof) -> bytes:
 
 def verifier_source(
     family: Callable[[int], Air], log_rows: Sequence[int], options: Options, face: str = "generic"
-) -> str:
-    """Print the verifier of an AIR for several trace lengths.
+) -> tuple[str, str]:
+    """Print the verifier of an AIR for several trace lengths, and the contract of its constraints.
 
     Parameters
     ----------
@@ -72,7 +73,8 @@ def verifier_source(
         raise ConfigError(f"air {air.name!r}: several public lists or a public column")
     if face not in ("generic", "pool"):
         raise ConfigError(f"face {face!r}, want generic or pool")
-    return _Printer(airs, options, face).source()
+    printer = _Printer(airs, options, face)
+    return printer.source(TEMPLATE), printer.source(CONSTRAINTS)
 
 
 class _Printer:
@@ -99,11 +101,12 @@ class _Printer:
         self.tables_at = self.list_at + len(self.air.list_values)
         self.inputs = self.tables_at + len(self.air.tables)
 
-    def source(self) -> str:
+    def source(self, template: str) -> str:
         o = self.options
+        bits = self.air.lists[0].bits if self.air.lists else 64
         face = POOL if self.face == "pool" else GENERIC
-        constants, code = self._constants(), self._code()
-        weigh, sums = self._weigh()
+        rows = Divisors.of(self.air).rows
+        lines, numbers = constraint_lines(self.program, self._slot, self.inputs, rows)
         digest = o.digest_bytes
         log_max = max(a.log_rows for a in self.airs)
         has = dict(self.trees)
@@ -123,11 +126,15 @@ class _Printer:
             "HAS_LIST": str(bool(self.air.lists)),
             "HAS_ATTESTED": str("attested" in has),
             "ATTESTED_MASK": "DIGEST_MASK" if "attested" in has else 0,
-            "NODES": o.queries * (log_max + o.log_blowup),
-            "MAX_PUBLIC": 12 + (5 * 1024 if self.face == "pool" else self._list_limit() + 66) // 4 + 4,
+            "PROOF_LIMIT": self._most_bytes(),
+            "LIST_BITS": bits,
+            "LIST_LANES": 256 // bits,
+            "LIST_WORDS": -(-self._list_limit() // (256 // bits)),
             "HEADER": int.from_bytes(HEADER, "big"),
             "DIGEST": digest,
-            "DIGEST_MASK": f"(2**{8 * digest} - 1) << {256 - 8 * digest}" if digest < 32 else "2**256 - 1",
+            "DIGEST_MASK": f"(2**{8 * digest} - 1) << {256 - 8 * digest}"
+            if digest < 32
+            else "max_value(uint256)",
             "QUERIES": o.queries,
             "GRINDING": o.grinding_bits,
             "LOG_BLOWUP": o.log_blowup,
@@ -156,32 +163,31 @@ class _Printer:
             "ROOT_QUOTIENT": self._root(names.index("quotient"), tags["quotient"]),
             "BEGIN": self._begin(),
             "ROOTS_OF_UNITY": self._choose({a.log_rows: root_of_unity(a.log_rows) for a in self.airs}),
-            "NODE": self._node(),
-            "SLOTS": self.inputs + len(constants) + max(1, self.program.registers),
-            "CONSTANTS": len(constants),
-            "CONSTANT_BYTES": 8 * len(constants) + 32,
-            "CONSTANT_DATA": b"".join(c.to_bytes(8, "big") for c in constants).hex() + 64 * "0",
-            "STEPS": len(code),
-            "CODE_BYTES": 8 * len(code) + 32,
-            "CODE_DATA": b"".join(x.to_bytes(2, "big") for i in code for x in i).hex() + 64 * "0",
+            "NUMBERS": numbers,
+            "LINES": "\n".join("    " + line for line in lines),
+            "UNPACK": self._unpack(),
             "DIVISORS": self._divisors(),
-            "DIVISOR_ROWS": len(Divisors.of(self.air).rows),
+            "DIVISOR_ROWS": len(rows),
+            "DIVISOR_NUMBERS": 3 * len(rows),
             "TABLES": self._tables(),
-            "WEIGH": weigh,
-            "ROW_SUMS": sums,
-            "BASE": max(1, self._base_width()),
-            "CUBIC": (sum(width for _, width in self.trees) - self._base_width()) // 3,
+            "NEAR_COLUMNS": len(self._terms(True)),
+            "NEAR_BASE": self._base(True),
+            "NEAR_SUM": _products(self._terms(True)),
+            "FAR_COLUMNS": max(1, len(self._terms(False))),
+            "FAR_BASE": self.program.current + self.segments + self._base(False),
+            "FAR_SUM": _products(self._terms(False)),
+            "ROW": sum(width for _, width in self.trees),
             "READ_ROWS": self._read_rows(),
             "ROW_BYTES": str(self.row_bytes),
-            "POINT": self._point(False),
-            "POINT_INVERSE": self._point(True),
-            "SHIFTS": self._shifts(False),
-            "SHIFT_INVERSES": self._shifts(True),
+            "GENERATOR": GENERATOR,
+            "POINT": self._point(),
+            "FOLD_PRODUCTS": _sum(
+                [f"unsafe_mul({x}[{j}], {w}[{j}])" for j in range(8) for x, w in ("pu", "qv", "rw")]
+            ),
             "FINAL_ABSORB": self._final_absorb(),
-            "FOLD": self._fold(),
             "LIST_LIMIT": self._list_limit(),
         }
-        text = TEMPLATE
+        text = template
         for _ in range(2):  # the faces have places of their own
             for key, value in values.items():
                 text = text.replace(
@@ -199,6 +205,24 @@ class _Printer:
         folds = min(len(self.options.folds(a.log_rows)) for a in self.airs)
         roots = len(self.trees) - ("attested" in dict(self.trees)) + folds
         return 1 + 8 + roots * self.options.digest_bytes + 24 * self.frame + 8 + 8
+
+    def _most_bytes(self) -> int:
+        """The most that an envelope holds, with all positions different, to whole words."""
+        o = self.options
+        most = 0
+        for air in self.airs:
+            folds = o.folds(air.log_rows)
+            depth = air.log_rows + o.log_blowup
+            size = 1 + len(HEADER) + 24 * (self.frame + o.final_length(air.log_rows)) + 8 + 8
+            size += o.digest_bytes * (len(self.trees) + len(folds))
+            size += o.queries * sum(self.row_bytes) + o.queries * 168 * len(folds)
+            size += (
+                o.digest_bytes
+                * o.queries
+                * sum([depth] * len(self.trees) + [depth - sum(folds[: k + 1]) for k in range(len(folds))])
+            )
+            most = max(most, size)
+        return -(-most // 32) * 32
 
     def _root(self, number: int, tag: Tag) -> str:
         return (
@@ -221,28 +245,11 @@ class _Printer:
         ]
         return "\n".join(lines)
 
-    def _node(self) -> str:
-        size = self.options.digest_bytes
-        if size == 32:
-            return 'keccak256(concat(x"01", convert(left, bytes32), convert(right, bytes32)))'
-        first = f"convert((1 << 248) | (left >> 8) | (right >> {8 * (1 + size)}), bytes32)"
-        rest = f"convert(right << {8 * (31 - size)}, bytes32)"
-        return f"keccak256(concat({first}, convert({rest}, bytes{2 * size - 31})))"
-
     # constraints
 
-    def _constants(self) -> list[int]:
-        operands = [x for i in self.program.instructions for x in (i.left, i.right)]
-        return sorted({x.number for x in operands if x.kind == Kind.CONSTANT})
-
     def _slot(self, operand: Operand) -> int:
-        """Where the evaluator keeps an operand: inputs, then constants, then registers."""
-        constants = self._constants()
+        """Where `v` has an input."""
         number = operand.number
-        if operand.kind == Kind.REGISTER:
-            return self.inputs + len(constants) + number
-        if operand.kind == Kind.CONSTANT:
-            return self.inputs + constants.index(number)
         if operand.kind == Kind.CELL:
             # the proof has the quotient's values between current and next rows
             return number if number < self.program.current else number + self.segments
@@ -254,24 +261,19 @@ class _Printer:
         }[operand.kind]
         return start + number
 
-    def _code(self) -> list[tuple[int, int, int, int]]:
-        """The program as the contract's evaluator runs it: operation, target, left, right."""
-        rows = Divisors.of(self.air).rows
-        code, everywhere = [], True
-        for i in self.program.instructions:
-            left, right = self._slot(i.left), self._slot(i.right)
-            if i.opcode != Opcode.EMIT:
-                target = self._slot(Operand(Kind.REGISTER, i.target))
-                code.append((int(i.opcode), target, left, right))
-                continue
-            row = self.program.constraints[i.target].row
-            if row is not None and everywhere:
-                code.append((_CLOSE, 0, 0, 0))
-                everywhere = False
-            code.append((_EMIT, 0 if row is None else 1 + rows.index(row), left, 0))
-        if everywhere:
-            code.append((_CLOSE, 0, 0, 0))
-        return code
+    def _unpack(self) -> str:
+        lines = []
+        scalars = range(self.publics_at, self.challenges_at)
+        for k in range(self.inputs):
+            lines.append(f"a[{3 * k}] = v[{k}] >> 192")
+            if k not in scalars:
+                lines.append(f"a[{3 * k + 1}] = (v[{k}] >> 128) & M64")
+                lines.append(f"a[{3 * k + 2}] = (v[{k}] >> 64) & M64")
+        for k in range(len(Divisors.of(self.air).rows)):
+            lines.append(f"g[{3 * k}] = divisors[{k}] >> 192")
+            lines.append(f"g[{3 * k + 1}] = (divisors[{k}] >> 128) & M64")
+            lines.append(f"g[{3 * k + 2}] = (divisors[{k}] >> 64) & M64")
+        return "\n".join("    " + line for line in lines)
 
     def _divisors(self) -> str:
         lines = []
@@ -330,61 +332,21 @@ class _Printer:
                 lines.append("st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)")
                 for k in range(count):
                     piece = ("word >> 192", "(word >> 128) & M64", "(word >> 64) & M64", "word & M64")[k]
-                    at = start + j + k - self._base_width()
-                    place = f"base[{start + j + k}]" if at < 0 else f"cubic{at % 3}[{at // 3}]"
-                    lines.append(f"{place} = {piece}")
+                    lines.append(f"row[{start + j + k}] = {piece}")
             start += width
         return "\n".join("        " + line for line in lines)
 
-    def _weigh(self) -> tuple[str, str]:
-        """Functions for the weighted sums over an opened row, and the statements that call them.
+    def _terms(self, near: bool) -> list[int]:
+        """The base columns that one side of the DEEP sum takes, in the frame's order."""
+        split = self.program.current + self.segments
+        places = self._places()[:split] if near else self._places()[split:]
+        return [column + c for column, cubic in places for c in range(3 if cubic else 1)]
 
-        A function adds few products, each of values that it loads once: Venom keeps what it
-        loads on the stack and gives up beyond sixteen.
-        """
-        places = self._places()
-        near = self.program.current + self.segments
-        functions, calls = [], []
-        for side, chosen in (("near", range(near)), ("far", range(near, self.frame))):
-            if not chosen:
-                continue
-            parts: list[tuple[bool, str]] = []
-            for cubic in (False, True):
-                terms = [
-                    f"unsafe_mul(row[{self._base_width_at(places[k])}], w[{k}])"
-                    for k in chosen
-                    if places[k][1] == cubic
-                ]
-                for number, first in enumerate(range(0, len(terms), _TERMS)):
-                    name = f"_{side}_{'cubic' if cubic else 'base'}_{number}"
-                    parts.append((cubic, name))
-                    size = "CUBIC" if cubic else "BASE"
-                    some = terms[first : first + _TERMS]
-                    head = f"def {name}(row: uint256[{size}], w: uint256[FRAME]) -> uint256:\n"
-                    functions.append(f"@internal\n@pure\n{head}    return {_sum(some)}\n")
-            calls.append(
-                f"# {side}: sums of the weights' coordinate d over columns' coordinate c, at 3 c + d"
-            )
-            for c in range(3):
-                for d in range(3):
-                    used = [
-                        f"self.{name}({f'cubic{c}' if cubic else 'base'}, weights{d})"
-                        for cubic, name in parts
-                        if cubic or c == 0
-                    ]
-                    calls.append(f"s[{3 * c + d}] = {used[0] if used else 0}")
-                    calls += [f"s[{3 * c + d}] = unsafe_add(s[{3 * c + d}], {call})" for call in used[1:]]
-            calls.append(f"st[{side.upper()}_SUM] = self._join(s)")
-        return "\n\n".join(functions), "\n".join("        " + line for line in calls)
-
-    def _base_width_at(self, place: tuple[int, bool]) -> int:
-        """A base column's own place, or the number of a cubic one."""
-        column, cubic = place
-        return (column - self._base_width()) // 3 if cubic else column
-
-    def _base_width(self) -> int:
-        widths = self.air.widths()
-        return widths[ATTESTED] + widths[MAIN]
+    def _base(self, near: bool) -> int:
+        """How many functions of a side are in the base field: those of the first segments."""
+        split = self.program.current + self.segments
+        places = self._places()[:split] if near else self._places()[split:]
+        return sum(not cubic for _, cubic in places)
 
     def _places(self) -> list[tuple[int, bool]]:
         """Where each function of the frame lies in the joined row: (column, cubic)."""
@@ -402,20 +364,13 @@ class _Printer:
 
     # domains
 
-    def _point(self, inverted: bool) -> str:
+    def _point(self) -> str:
         """Bit i of a bit-reversed position contributes a root of order 2^(i+1), whatever the domain."""
         lines = []
         for i in range(max(a.log_rows for a in self.airs) + self.options.log_blowup):
             root = root_of_unity(i + 1)
             lines.append(f"if position & {1 << i} != 0:")
-            lines.append(f"    x = unsafe_mul(x, {inverse(root) if inverted else root}) % goldilocks.P")
-        return "\n".join("    " + line for line in lines)
-
-    def _shifts(self, inverted: bool) -> str:
-        shift = inverse(GENERATOR) if inverted else GENERATOR
-        count = max(len(self.options.folds(a.log_rows)) for a in self.airs) + 1
-        values = [pow(shift, 8**k, P) for k in range(count)]
-        lines = [f"if layer == {k}:\n        return {value}" for k, value in enumerate(values)]
+            lines.append(f"    x = unsafe_mul(x, {root}) % goldilocks.P")
         return "\n".join("    " + line for line in lines)
 
     def _final_absorb(self) -> str:
@@ -428,21 +383,6 @@ class _Printer:
                 f"slice(proof, st[CURSOR], {24 * length}))"
             )
         return "\n".join("    " + line for line in lines)
-
-    def _fold(self) -> str:
-        eighth, quarter = inverse(root_of_unity(3)), inverse(root_of_unity(2))
-        factors = [pow(eighth, e, P) for e in (1, 2, 3)]
-        return (
-            f"    a: uint256 = goldilocks._butterfly(e[0], e[1], c)\n"
-            f"    b: uint256 = goldilocks._butterfly(e[2], e[3], goldilocks._scale(c, {factors[1]}))\n"
-            f"    d: uint256 = goldilocks._mul(c, c)\n"
-            f"    a = goldilocks._butterfly(a, b, d)\n"
-            f"    b = goldilocks._butterfly(e[4], e[5], goldilocks._scale(c, {factors[0]}))\n"
-            f"    f: uint256 = goldilocks._butterfly(e[6], e[7], goldilocks._scale(c, {factors[2]}))\n"
-            f"    b = goldilocks._butterfly(b, f, goldilocks._scale(d, {quarter}))\n"
-            f"    a = goldilocks._butterfly(a, b, goldilocks._mul(d, d))\n"
-            f"    return goldilocks._scale(a, goldilocks.EIGHTH)"
-        )
 
 
 def _without_empty_loops(lines: Sequence[str]) -> Iterator[str]:
@@ -457,8 +397,14 @@ def _without_empty_loops(lines: Sequence[str]) -> Iterator[str]:
             yield line
 
 
+def _products(columns: Sequence[int]) -> str:
+    """Sum of row[column]·w[k]."""
+    return _sum([f"unsafe_mul(row[{column}], w[{k}])" for k, column in enumerate(columns)])
+
+
 def _sum(terms: Sequence[str]) -> str:
-    total = terms[0]
-    for term in terms[1:]:
-        total = f"unsafe_add({total}, {term})"
+    """Nested to the right: Venom then needs no deep stack."""
+    total = "0"
+    for term in reversed(terms):
+        total = term if total == "0" else f"unsafe_add({term}, {total})"
     return total

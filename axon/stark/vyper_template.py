@@ -1,227 +1,12 @@
 """The hand-written part of a verifier contract; `vyper.py` fills the places between double braces.
 
 State that lives long is in small memory arrays, not in variables: Venom keeps
-variables on the stack and cannot spill. The external function owns calldata and the loops
-over it; arithmetic is in small functions.
+variables on the stack and cannot spill. The external function owns the proof and the loops
+over it; arithmetic is in small functions. `{{PUBLIC}}`, `{{LIST_VALUES}}` and so on come from a
+face (`vyper_faces.py`).
 """
 
-__all__ = ["GENERIC", "POOL", "TEMPLATE", "Face"]
-
-from typing import NamedTuple
-
-
-class Face(NamedTuple):
-    """How public inputs reach a verifier."""
-
-    head: str  # imports
-    signature: str  # of `verify`, with its checks
-    public: str  # root, state and public values, once `state` has absorbed the statement
-    values: str  # the list's value, with {place} and {challenge}
-    functions: str
-
-
-POOL = Face(
-    head="""
-from ..interfaces import IStarkVerifier
-from . import goldilocks
-from . import transcript
-
-implements: IStarkVerifier
-""",
-    signature='''@external
-@view
-def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[131072]) -> bool:
-    """
-    @notice Accept the proof, or revert with the check that failed.
-    @param statement Chain id, pool, epoch, submitter, receipts' root, number of joined peers, c,
-           c_e, sum of trust, sum of pre-trust.
-    @param shares Five shares of 48 bits to a word, the first in the high bits, the low 16 zero.
-    @param proof As `axon.stark.vyper.envelope` wraps it.
-    """
-    # What the constraints are sound for: no sum wraps around.
-    assert statement[6] >= 1 and statement[6] <= 3 * 2**36, "verifier: c out of range"
-    assert statement[7] >= 1 and statement[7] <= 2**36, "verifier: c_e out of range"
-    assert statement[9] <= 2**36 and statement[9] <= statement[8], "verifier: pre-trust out of range"
-    assert statement[8] < 2**38, "verifier: trust out of range"
-    assert statement[8] - statement[9] + statement[7] < 2**37, "verifier: divisor out of range"
-    assert statement[5] <= 5 * len(shares), "verifier: shares missing"
-''',
-    public="""    roots[0] = statement[4]
-    assert roots[0] & DIGEST_MASK == roots[0], "verifier: root is no digest"
-    for k: uint256 in range(4):
-        v[PUBLICS_AT + k] = statement[6 + k] << 192
-    state = self._absorb_public(state, statement, shares)
-""",
-    values="    v[{place}] = self._horner(shares, statement[5], v[{challenge}])\n",
-    functions='''
-
-@internal
-@pure
-def _horner(shares: DynArray[uint256, 1024], count: uint256, point: uint256) -> uint256:
-    """
-    @notice Horner's rule over the list, from one, so that its length is bound too.
-    """
-    total: uint256 = goldilocks.ONE
-    left: uint256 = count
-    for word: uint256 in shares:
-        rest: uint256 = word
-        for lane: uint256 in range(5):
-            if left == 0:
-                break
-            total = goldilocks._add(goldilocks._mul(total, point), (rest >> 208) << 192)
-            rest = rest << 48
-            left = unsafe_sub(left, 1)
-    return total
-
-
-@internal
-@pure
-def _absorb_public(
-    state: bytes32, statement: uint256[10], shares: DynArray[uint256, 1024]
-) -> bytes32:
-    """
-    @notice Absorb root, scalars, the list behind its length, and the context behind its length.
-    @dev Everything after the tag's byte comes in pieces of 64 bits, so words are shifted by 8.
-    """
-    out: uint256[MAX_PUBLIC] = empty(uint256[MAX_PUBLIC])
-    scalars: uint256 = (
-        (statement[6] << 192) | (statement[7] << 128) | (statement[8] << 64) | statement[9]
-    )
-    out[0] = convert(state, uint256)
-    out[1] = (2 << 248) | (statement[4] >> 8)
-    out[2] = (statement[4] << 248) | (scalars >> 8)
-    # p: words written, their last byte on its way to the next, pieces gathered, how many of them
-    p: uint256[4] = [3, scalars << 248, statement[5], 1]
-    left: uint256 = statement[5]
-    for word: uint256 in shares:
-        rest: uint256 = word
-        for lane: uint256 in range(5):
-            if left == 0:
-                break
-            p[2] = (p[2] << 64) | (rest >> 208)
-            p[3] = unsafe_add(p[3], 1)
-            if p[3] & 3 == 0:
-                out[p[0]] = p[1] | (p[2] >> 8)
-                p[1] = p[2] << 248
-                p[0] = unsafe_add(p[0], 1)
-            rest = rest << 48
-            left = unsafe_sub(left, 1)
-    context: uint256[4] = [statement[0], statement[1], statement[2], statement[3]]
-    for k: uint256 in range(17):
-        piece: uint256 = 128
-        if k > 0:
-            piece = (context[(k - 1) >> 2] >> (192 - 64 * ((k - 1) & 3))) & M64
-        p[2] = (p[2] << 64) | piece
-        p[3] = unsafe_add(p[3], 1)
-        if p[3] & 3 == 0:
-            out[p[0]] = p[1] | (p[2] >> 8)
-            p[1] = p[2] << 248
-            p[0] = unsafe_add(p[0], 1)
-    last: uint256 = 0
-    if p[3] & 3 != 0:
-        last = p[2] << (64 * (4 - (p[3] & 3)))
-    out[p[0]] = p[1] | (last >> 8)
-    out[p[0] + 1] = last << 248
-    return keccak256(slice(abi_encode(out), 0, 33 + 64 + 8 * p[3]))
-''',
-)
-
-GENERIC = Face(
-    head="""
-from . import goldilocks
-from . import transcript
-""",
-    signature='''@external
-@view
-def verify(
-    attested: bytes32,
-    scalars: DynArray[uint256, 64],
-    values: DynArray[uint256, {{LIST_LIMIT}}],
-    context: Bytes[1024],
-    proof: Bytes[131072],
-) -> bool:
-    """
-    @notice Accept the proof, or revert with the check that failed.
-    @param attested Root of the attested columns; zero if there are none.
-    @param scalars Public elements, in the AIR's order.
-    @param values The public list; empty if there is none.
-    @param context Bytes that the proof is bound to.
-    @param proof As `axon.stark.vyper.envelope` wraps it.
-    """
-    assert len(scalars) == {{PUBLICS}}, "verifier: number of scalars"
-    for scalar: uint256 in scalars:
-        assert scalar < P, "verifier: scalar not canonical"
-    for value: uint256 in values:
-        assert value < P, "verifier: list not canonical"
-    assert {{HAS_LIST}} or len(values) == 0, "verifier: no list wanted"
-    assert (
-        convert(attested, uint256) & {{ATTESTED_MASK}} == convert(attested, uint256)
-    ), "verifier: root is no digest"
-''',
-    public="""    if {{HAS_ATTESTED}}:
-        roots[0] = convert(attested, uint256)
-    for k: uint256 in range(len(scalars), bound=64):
-        v[PUBLICS_AT + k] = scalars[k] << 192
-    state = self._absorb_public(state, roots[0], scalars, values, context)
-""",
-    values="    v[{place}] = self._horner(values, v[{challenge}])\n",
-    functions='''
-
-@internal
-@pure
-def _horner(values: DynArray[uint256, {{LIST_LIMIT}}], point: uint256) -> uint256:
-    """
-    @notice Horner's rule over the list, from one, so that its length is bound too.
-    """
-    total: uint256 = goldilocks.ONE
-    for value: uint256 in values:
-        total = goldilocks._add(goldilocks._mul(total, point), value << 192)
-    return total
-
-
-@internal
-@pure
-def _absorb_public(
-    state: bytes32,
-    attested: uint256,
-    scalars: DynArray[uint256, 64],
-    values: DynArray[uint256, {{LIST_LIMIT}}],
-    context: Bytes[1024],
-) -> bytes32:
-    """
-    @notice Absorb root, scalars, the list behind its length, and the context behind its length.
-    @dev Everything after the tag's byte comes in pieces of 64 bits, so words are shifted by 8.
-    """
-    out: uint256[MAX_PUBLIC] = empty(uint256[MAX_PUBLIC])
-    out[0] = convert(state, uint256)
-    # p: words written, their last byte on its way to the next, pieces gathered, how many of them
-    p: uint256[4] = [1, 2 << 248, 0, 0]
-    if {{HAS_ATTESTED}}:
-        out[1] = p[1] | (attested >> 8)
-        p = [2, attested << 248, 0, 4]
-    pieces: DynArray[uint256, {{LIST_LIMIT}} + 66] = []
-    for scalar: uint256 in scalars:
-        pieces.append(scalar)
-    if {{HAS_LIST}}:
-        pieces.append(len(values))
-        for value: uint256 in values:
-            pieces.append(value)
-    pieces.append(len(context))
-    for piece: uint256 in pieces:
-        p[2] = (p[2] << 64) | piece
-        p[3] = unsafe_add(p[3], 1)
-        if p[3] & 3 == 0:
-            out[p[0]] = p[1] | (p[2] >> 8)
-            p[1] = p[2] << 248
-            p[0] = unsafe_add(p[0], 1)
-    last: uint256 = 0
-    if p[3] & 3 != 0:
-        last = p[2] << (64 * (4 - (p[3] & 3)))
-    out[p[0]] = p[1] | (last >> 8)
-    out[p[0] + 1] = last << 248
-    return keccak256(concat(slice(abi_encode(out), 0, 33 + 8 * p[3]), context))
-''',
-)
+__all__ = ["TEMPLATE"]
 
 TEMPLATE = '''# pragma version 0.4.3
 # pragma evm-version prague
@@ -243,6 +28,7 @@ CARRIED: constant(uint256) = (1 << 64) | (1 << 192)
 
 DIGEST: constant(uint256) = {{DIGEST}}  # bytes
 DIGEST_MASK: constant(uint256) = {{DIGEST_MASK}}
+NODE: constant(uint256) = max_value(uint256)  # how an inner node's preimage begins, and no leaf's can
 QUERIES: constant(uint256) = {{QUERIES}}
 LOG_BLOWUP: constant(uint256) = {{LOG_BLOWUP}}
 LOG_FINAL: constant(uint256) = {{LOG_FINAL}}
@@ -259,16 +45,12 @@ FRAME: constant(uint256) = {{FRAME}}
 PUBLICS_AT: constant(uint256) = {{PUBLICS_AT}}
 CHALLENGES_AT: constant(uint256) = {{CHALLENGES_AT}}
 INPUTS: constant(uint256) = {{INPUTS}}
-SLOTS: constant(uint256) = {{SLOTS}}  # of the evaluator: inputs, constants, registers
-# The constraints as `_evaluate` runs them: constants of 8 bytes; steps of four numbers of 2 bytes.
-CONSTANTS: constant(Bytes[{{CONSTANT_BYTES}}]) = x"{{CONSTANT_DATA}}"
-CODE: constant(
-    Bytes[{{CODE_BYTES}}]
-) = x"{{CODE_DATA}}"
-BASE: constant(uint256) = {{BASE}}  # base columns of an opened row
-CUBIC: constant(uint256) = {{CUBIC}}  # columns in the extension behind them; the last is FRI's mask
-NODES: constant(uint256) = {{NODES}}  # of a multi-proof, at most
-MAX_PUBLIC: constant(uint256) = {{MAX_PUBLIC}}  # words
+NEAR_COLUMNS: constant(uint256) = {{NEAR_COLUMNS}}
+NEAR_BASE: constant(uint256) = {{NEAR_BASE}}  # functions at z in the base field; they come first
+FAR_COLUMNS: constant(uint256) = {{FAR_COLUMNS}}
+FAR_BASE: constant(uint256) = {{FAR_BASE}}  # place in the frame of the next row's first in the extension
+ROW: constant(uint256) = {{ROW}}  # elements of an opened row, FRI's mask last
+SHARE: constant(uint256) = 2**48 - 1
 
 # Places in `st`.
 CURSOR: constant(uint256) = 0
@@ -281,16 +63,40 @@ BETA: constant(uint256) = 6
 TEMPORARY: constant(uint256) = 7
 LOG_SIZE: constant(uint256) = 8
 FOLDS: constant(uint256) = 9
-COUNT: constant(uint256) = 10  # different positions
-KNOWN: constant(uint256) = 11
-NODE: constant(uint256) = 12  # next entry of `steps`
-CHILD: constant(uint256) = 13
-NEAR_SUM: constant(uint256) = 14
-FAR_SUM: constant(uint256) = 15
+NEAR_SUM: constant(uint256) = 10
+FAR_SUM: constant(uint256) = 11
+NEAR_BOTTOM: constant(uint256) = 12
+FAR_BOTTOM: constant(uint256) = 13
+PRODUCT: constant(uint256) = 14
+KNOWN: constant(uint256) = 15
+POINT: constant(uint256) = 16
+LAYER: constant(uint256) = 17
+TOP: constant(uint256) = 18
+MEET: constant(uint256) = 19
+LEVEL: constant(uint256) = 20
+COLUMN: constant(uint256) = 21
+POWER: constant(uint256) = 22
+SHARE_POWERS: constant(uint256) = 23  # five places
+
+
+interface IConstraints:
+    def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -> uint256: view
+
+
+CONSTRAINTS: immutable(IConstraints)
+
+
+@deploy
+def __init__(constraints: Bytes[24800]):
+    """
+    @param constraints Init code of the contract that is printed beside this one: both together are larger
+           than a contract may be (EIP-170).
+    """
+    CONSTRAINTS = IConstraints(raw_create(constraints))
 
 
 {{SIGNATURE}}
-    st: uint256[16] = empty(uint256[16])
+    st: uint256[28] = empty(uint256[28])
     v: uint256[INPUTS] = empty(uint256[INPUTS])
     roots: uint256[TREES] = empty(uint256[TREES])
     assert len(proof) >= {{MIN_BYTES}}, "verifier: proof too short"
@@ -328,26 +134,45 @@ FAR_SUM: constant(uint256) = 15
     for k: uint256 in range(SEGMENTS):
         quotient = goldilocks._add(goldilocks._mul(quotient, st[TEMPORARY]), v[NEAR - 1 - k])
     assert (
-        self._evaluate(v, self._divisors(st[Z], log_rows), st[BETA]) == quotient
+        staticcall CONSTRAINTS.evaluate(v, st[Z], st[BETA], log_rows) == quotient
     ), "verifier: constraints"
 
     # The DEEP challenge: weights of the opened functions, and what they open to.
     state = transcript._squeeze(state, 0x84)
     alpha: uint256 = transcript._element(state)
-    weights0: uint256[FRAME] = empty(uint256[FRAME])
-    weights1: uint256[FRAME] = empty(uint256[FRAME])
-    weights2: uint256[FRAME] = empty(uint256[FRAME])
-    st[TEMPORARY] = alpha
-    for k: uint256 in range(FRAME):
-        weights0[k] = st[TEMPORARY] >> 192
-        weights1[k] = (st[TEMPORARY] >> 128) & M64
-        weights2[k] = (st[TEMPORARY] >> 64) & M64
-        v[k] = goldilocks._mul(v[k], st[TEMPORARY])
-        if k < NEAR:
-            st[NEAR_OPENED] = goldilocks._add(st[NEAR_OPENED], v[k])
-        else:
-            st[FAR_OPENED] = goldilocks._add(st[FAR_OPENED], v[k])
-        st[TEMPORARY] = goldilocks._mul(st[TEMPORARY], alpha)
+    # of base columns: one in the extension counts as three, with the weights of 1, X and X^2
+    near0: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    near1: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    near2: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    far0: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    far1: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    far2: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    st[POWER] = alpha
+    for k: uint256 in range(NEAR):
+        st[NEAR_OPENED] = goldilocks._add(st[NEAR_OPENED], goldilocks._mul(v[k], st[POWER]))
+        st[TEMPORARY] = st[POWER]
+        for c: uint256 in range(3):
+            near0[st[COLUMN]] = st[TEMPORARY] >> 192
+            near1[st[COLUMN]] = (st[TEMPORARY] >> 128) & M64
+            near2[st[COLUMN]] = (st[TEMPORARY] >> 64) & M64
+            st[COLUMN] += 1
+            if k < NEAR_BASE:
+                break
+            st[TEMPORARY] = goldilocks._shift(st[TEMPORARY])
+        st[POWER] = goldilocks._mul(st[POWER], alpha)
+    st[COLUMN] = 0
+    for k: uint256 in range(NEAR, FRAME):
+        st[FAR_OPENED] = goldilocks._add(st[FAR_OPENED], goldilocks._mul(v[k], st[POWER]))
+        st[TEMPORARY] = st[POWER]
+        for c: uint256 in range(3):
+            far0[st[COLUMN]] = st[TEMPORARY] >> 192
+            far1[st[COLUMN]] = (st[TEMPORARY] >> 128) & M64
+            far2[st[COLUMN]] = (st[TEMPORARY] >> 64) & M64
+            st[COLUMN] += 1
+            if k < FAR_BASE:
+                break
+            st[TEMPORARY] = goldilocks._shift(st[TEMPORARY])
+        st[POWER] = goldilocks._mul(st[POWER], alpha)
 
     # FRI's commitments, then grinding, then the queries.
     if log_rows > LOG_FINAL:
@@ -377,155 +202,204 @@ FAR_SUM: constant(uint256) = 15
     state = keccak256(concat(state, x"09", slice(proof, st[CURSOR], 8)))
     st[CURSOR] += 8
 
-    # places[0 .. QUERIES - 1]: the positions, sorted, each once; then those of every third level.
+    # places[0 .. QUERIES - 1]: the positions, sorted, each once; behind them those of FRI's layers.
+    # meets: the level at which the paths of a place and of the next one meet, or the tree's depth.
     places: uint256[(MAX_FOLDS + 1) * QUERIES] = empty(uint256[(MAX_FOLDS + 1) * QUERIES])
+    meets: uint256[(MAX_FOLDS + 1) * QUERIES] = empty(uint256[(MAX_FOLDS + 1) * QUERIES])
+    counts: uint256[MAX_FOLDS + 1] = empty(uint256[MAX_FOLDS + 1])
+    siblings: uint256[MAX_FOLDS + 1] = empty(uint256[MAX_FOLDS + 1])  # of a multi-proof
     sorted: uint256[QUERIES] = self._positions(state, st[LOG_SIZE])
     for k: uint256 in range(QUERIES):
         if k == 0 or sorted[k] != sorted[k - 1]:
-            places[st[COUNT]] = sorted[k]
-            sorted[st[COUNT]] = sorted[k]
-            st[COUNT] += 1
+            places[counts[0]] = sorted[k]
+            counts[0] += 1
+    for k: uint256 in range(counts[0] - 1, bound=QUERIES):
+        meets[k] = self._highest_bit(places[k] ^ places[unsafe_add(k, 1)])
+    meets[counts[0] - 1] = st[LOG_SIZE]
+    for layer: uint256 in range(MAX_FOLDS + 1):
+        st[TEMPORARY] = layer * QUERIES
+        siblings[layer] = 1
+        for k: uint256 in range(counts[layer], bound=QUERIES):
+            meet: uint256 = meets[st[TEMPORARY] + k]
+            siblings[layer] = siblings[layer] + meet - 1
+            if layer < MAX_FOLDS and meet >= 3:
+                next: uint256 = (layer + 1) * QUERIES + counts[layer + 1]
+                places[next] = places[st[TEMPORARY] + k] >> 3
+                meets[next] = meet - 3
+                counts[layer + 1] += 1
 
-    # How paths run together, the same in every tree: for each node 2 if both children are known,
-    # else which side the known one is on. FRI's trees are the upper parts.
-    steps: uint256[NODES] = empty(uint256[NODES])
-    starts_at: uint256[MAX_LOG_SIZE + 2] = empty(uint256[MAX_LOG_SIZE + 2])
-    widths: uint256[MAX_LOG_SIZE + 2] = empty(uint256[MAX_LOG_SIZE + 2])
-    siblings: uint256 = 0
-    st[KNOWN] = st[COUNT]
-    for level: uint256 in range(st[LOG_SIZE], bound=MAX_LOG_SIZE):
-        widths[level] = st[KNOWN]
-        starts_at[level] = st[NODE]
-        kept: uint256 = 0
-        st[CHILD] = 0
-        for k: uint256 in range(QUERIES):
-            if st[CHILD] == st[KNOWN]:
-                break
-            place: uint256 = sorted[st[CHILD]]
-            step: uint256 = place & 1
-            st[CHILD] = unsafe_add(st[CHILD], 1)
-            if step == 0 and st[CHILD] < st[KNOWN] and sorted[st[CHILD]] == place ^ 1:
-                step = 2
-                st[CHILD] = unsafe_add(st[CHILD], 1)
-            else:
-                siblings = unsafe_add(siblings, 1)
-            steps[st[NODE]] = step
-            st[NODE] = unsafe_add(st[NODE], 1)
-            sorted[kept] = place >> 1
-            kept = unsafe_add(kept, 1)
-        st[KNOWN] = kept
-        if (level + 1) % 3 == 0 and (level + 1) // 3 <= st[FOLDS]:
-            for k: uint256 in range(kept, bound=QUERIES):
-                places[((level + 1) // 3) * QUERIES + k] = sorted[k]
-    widths[st[LOG_SIZE]] = 1
-
-    # The opened rows: their leaves, and the DEEP quotient at their points.
+    # The opened rows: their leaves, and what DEEP divides at their points.
+    paths_at: uint256[TREES + MAX_FOLDS] = empty(uint256[TREES + MAX_FOLDS])
     rows_at: uint256[TREES] = empty(uint256[TREES])
     sizes: uint256[TREES] = {{ROW_BYTES}}
     for t: uint256 in range(TREES):
         rows_at[t] = st[CURSOR]
-        st[CURSOR] += sizes[t] * st[COUNT] + DIGEST * siblings
+        paths_at[t] = st[CURSOR] + sizes[t] * counts[0]
+        st[CURSOR] = paths_at[t] + DIGEST * siblings[0]
     assert len(proof) >= st[CURSOR] + 8, "verifier: proof too short"
-    digests: uint256[TREES * QUERIES] = empty(uint256[TREES * QUERIES])
+    digests: uint256[(TREES + MAX_FOLDS) * QUERIES] = empty(uint256[(TREES + MAX_FOLDS) * QUERIES])
+    points: uint256[QUERIES] = empty(uint256[QUERIES])
+    inverses: uint256[QUERIES] = empty(uint256[QUERIES])  # of the points
     values_: uint256[QUERIES] = empty(uint256[QUERIES])
-    s: uint256[9] = empty(uint256[9])
-    base: uint256[BASE] = empty(uint256[BASE])
-    cubic0: uint256[CUBIC] = empty(uint256[CUBIC])
-    cubic1: uint256[CUBIC] = empty(uint256[CUBIC])
-    cubic2: uint256[CUBIC] = empty(uint256[CUBIC])
-    for i: uint256 in range(st[COUNT], bound=QUERIES):
+    masks: uint256[QUERIES] = empty(uint256[QUERIES])
+    bottoms: uint256[QUERIES] = empty(uint256[QUERIES])
+    products: uint256[QUERIES] = empty(uint256[QUERIES])  # of bottoms and points so far
+    near_line: uint256[5] = self._line(st[Z])
+    far_line: uint256[5] = self._line(st[NEXT])
+    row: uint256[ROW] = empty(uint256[ROW])
+    st[PRODUCT] = 1
+    for i: uint256 in range(counts[0], bound=QUERIES):
         at: uint256 = 0
         word: uint256 = 0
 {{READ_ROWS}}
-{{ROW_SUMS}}
-        values_[i] = goldilocks._add(
-            self._deep(
-                goldilocks._sub(st[NEAR_SUM], st[NEAR_OPENED]),
-                goldilocks._sub(st[FAR_SUM], st[FAR_OPENED]),
-                self._point(places[i], self._shift(0)),
-                st[Z],
-                st[NEXT],
-            ),
-            (cubic0[CUBIC - 1] << 192) | (cubic1[CUBIC - 1] << 128) | (cubic2[CUBIC - 1] << 64),
+        st[NEAR_SUM] = (
+            (self._near(row, near0) << 192) | (self._near(row, near1) << 128) | (self._near(row, near2) << 64)
         )
+        st[FAR_SUM] = (
+            (self._far(row, far0) << 192) | (self._far(row, far1) << 128) | (self._far(row, far2) << 64)
+        )
+        points[i] = self._point(places[i])
+        masks[i] = (row[ROW - 3] << 192) | (row[ROW - 2] << 128) | (row[ROW - 1] << 64)
+        st[NEAR_BOTTOM] = self._bottom(near_line, points[i])
+        st[FAR_BOTTOM] = self._bottom(far_line, points[i])
+        st[NEAR_SUM] = goldilocks._mul(
+            goldilocks._sub(st[NEAR_SUM], st[NEAR_OPENED]), self._cofactor(near_line, points[i])
+        )
+        st[FAR_SUM] = goldilocks._mul(
+            goldilocks._sub(st[FAR_SUM], st[FAR_OPENED]), self._cofactor(far_line, points[i])
+        )
+        values_[i] = goldilocks._add(
+            goldilocks._scale(st[NEAR_SUM], st[FAR_BOTTOM]), goldilocks._scale(st[FAR_SUM], st[NEAR_BOTTOM])
+        )
+        bottoms[i] = unsafe_mul(st[NEAR_BOTTOM], st[FAR_BOTTOM]) % P
+        products[i] = st[PRODUCT]
+        st[PRODUCT] = unsafe_mul(st[PRODUCT], unsafe_mul(bottoms[i], points[i]) % P) % P
     assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
-    for t: uint256 in range(TREES):
-        at: uint256 = rows_at[t] + sizes[t] * st[COUNT]
-        first: uint256 = t * QUERIES
-        st[NODE] = 0
-        for level: uint256 in range(st[LOG_SIZE], bound=MAX_LOG_SIZE):
-            st[CHILD] = first
-            for k: uint256 in range(widths[unsafe_add(level, 1)], bound=QUERIES):
-                step: uint256 = steps[st[NODE]]
-                st[NODE] = unsafe_add(st[NODE], 1)
-                if step == 2:
-                    digests[unsafe_add(first, k)] = self._node(
-                        digests[st[CHILD]], digests[unsafe_add(st[CHILD], 1)]
-                    )
-                    st[CHILD] = unsafe_add(st[CHILD], 2)
-                else:
-                    sibling: uint256 = convert(extract32(proof, at), uint256) & DIGEST_MASK
-                    at = unsafe_add(at, DIGEST)
-                    if step == 0:
-                        digests[unsafe_add(first, k)] = self._node(digests[st[CHILD]], sibling)
-                    else:
-                        digests[unsafe_add(first, k)] = self._node(sibling, digests[st[CHILD]])
-                    st[CHILD] = unsafe_add(st[CHILD], 1)
-        assert digests[first] == roots[t], "verifier: merkle"
+    # One inversion for all.
+    st[PRODUCT] = goldilocks._invert_base(st[PRODUCT])
+    for j: uint256 in range(counts[0], bound=QUERIES):
+        i: uint256 = counts[0] - 1 - j
+        st[TEMPORARY] = unsafe_mul(st[PRODUCT], products[i]) % P  # 1 over bottom and point
+        st[PRODUCT] = unsafe_mul(st[PRODUCT], unsafe_mul(bottoms[i], points[i]) % P) % P
+        inverses[i] = unsafe_mul(st[TEMPORARY], bottoms[i]) % P
+        values_[i] = goldilocks._add(
+            goldilocks._scale(values_[i], unsafe_mul(st[TEMPORARY], points[i]) % P), masks[i]
+        )
 
     # FRI: what is known goes into its place in the leaf, which ties the layers together.
     e: uint256[8] = empty(uint256[8])
-    for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS + 1):
-        level: uint256 = 3 * layer + 3
+    powers0: uint256[8] = empty(uint256[8])
+    powers1: uint256[8] = empty(uint256[8])
+    powers2: uint256[8] = empty(uint256[8])
+    twice1: uint256[8] = empty(uint256[8])
+    twice2: uint256[8] = empty(uint256[8])
+    for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS):
+        st[TEMPORARY] = goldilocks.EIGHTH << 192
+        for j: uint256 in range(8):
+            powers0[j] = st[TEMPORARY] >> 192
+            powers1[j] = (st[TEMPORARY] >> 128) & M64
+            powers2[j] = (st[TEMPORARY] >> 64) & M64
+            twice1[j] = 2 * powers1[j]
+            twice2[j] = 2 * powers2[j]
+            st[TEMPORARY] = goldilocks._mul(st[TEMPORARY], layers[2 * layer + 1])
+        paths_at[TREES + layer] = st[CURSOR] + 24 * (8 * counts[layer + 1] - counts[layer])
+        assert len(proof) >= paths_at[TREES + layer] + 8, "verifier: proof too short"
         st[KNOWN] = 0
-        assert (
-            len(proof) >= st[CURSOR] + 24 * (8 * widths[level] - widths[level - 3]) + 8
-        ), "verifier: proof too short"
-        for k: uint256 in range(widths[level], bound=QUERIES):
+        for k: uint256 in range(counts[layer + 1], bound=QUERIES):
             first: uint256 = places[(layer + 1) * QUERIES + k] << 3
+            st[TEMPORARY] = self._back(inverses[st[KNOWN]], places[layer * QUERIES + st[KNOWN]] & 7)
+            st[POINT] = points[st[KNOWN]]
+            wanted: uint256 = places[layer * QUERIES + st[KNOWN]]
             for j: uint256 in range(8):
-                if (
-                    st[KNOWN] < widths[level - 3]
-                    and places[unsafe_add(unsafe_mul(layer, QUERIES), st[KNOWN])] == unsafe_add(first, j)
-                ):
+                if wanted == unsafe_add(first, j):
                     e[j] = values_[st[KNOWN]]
                     st[KNOWN] = unsafe_add(st[KNOWN], 1)
+                    if st[KNOWN] < counts[layer]:
+                        wanted = places[layer * QUERIES + st[KNOWN]]
+                    else:
+                        wanted = 0
                 else:
                     e[j] = (convert(extract32(proof, st[CURSOR]), uint256) >> 64) << 64
                     st[BAD] |= unsafe_add((e[j] >> 64) & EVEN, CARRY)
                     st[BAD] |= unsafe_add((e[j] >> 128) & M64, CARRY)
                     st[CURSOR] = unsafe_add(st[CURSOR], 24)
-            digests[k] = self._leaf(e)
-            st[TEMPORARY] = self._point_inverse(first, self._shift_inverse(layer))
-            values_[k] = self._fold(e, goldilocks._scale(layers[2 * layer + 1], st[TEMPORARY]))
+            digests[(TREES + layer) * QUERIES + k] = self._leaf(e)
+            values_[k] = self._fold(e, powers0, powers1, powers2, twice1, twice2, st[TEMPORARY])
+            inverses[k] = self._eighth_power(st[TEMPORARY])
+            points[k] = self._eighth_power(st[POINT])
         assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
-        st[NODE] = starts_at[level]
-        for height: uint256 in range(MAX_LOG_SIZE):
-            if level + height == st[LOG_SIZE]:
-                break
-            st[CHILD] = 0
-            for k: uint256 in range(widths[level + height + 1], bound=QUERIES):
-                step: uint256 = steps[st[NODE]]
-                st[NODE] = unsafe_add(st[NODE], 1)
-                if step == 2:
-                    digests[k] = self._node(digests[st[CHILD]], digests[unsafe_add(st[CHILD], 1)])
-                    st[CHILD] = unsafe_add(st[CHILD], 2)
-                else:
-                    sibling: uint256 = convert(extract32(proof, st[CURSOR]), uint256) & DIGEST_MASK
-                    st[CURSOR] = unsafe_add(st[CURSOR], DIGEST)
-                    if step == 0:
-                        digests[k] = self._node(digests[st[CHILD]], sibling)
-                    else:
-                        digests[k] = self._node(sibling, digests[st[CHILD]])
-                    st[CHILD] = unsafe_add(st[CHILD], 1)
-        assert digests[0] == layers[2 * layer], "verifier: fri layer"
-
-    # The last fold is the final polynomial.
-    for k: uint256 in range(widths[3 * st[FOLDS]], bound=QUERIES):
-        x: uint256 = self._point(places[st[FOLDS] * QUERIES + k], self._shift(st[FOLDS]))
-        assert self._final_value(final, final_length, x) == values_[k], "verifier: fri final"
+        assert st[CURSOR] == paths_at[TREES + layer], "verifier: fri layer"
+        st[CURSOR] += DIGEST * siblings[layer + 1]
     assert len(proof) == st[CURSOR] + 8, "verifier: trailing bytes"
     assert convert(extract32(proof, st[CURSOR] - 24), uint256) & M64 == 0, "verifier: padding"
+
+    # The last fold is the final polynomial.
+    for k: uint256 in range(counts[st[FOLDS]], bound=QUERIES):
+        assert self._final_value(final, final_length, points[k]) == values_[k], "verifier: fri final"
+
+    # Every leaf lies under its root. Leaves climb one after the other; one that meets the path of the
+    # next waits on the stack.
+    stack: uint256[MAX_LOG_SIZE + 1] = empty(uint256[MAX_LOG_SIZE + 1])
+    levels: uint256[MAX_LOG_SIZE + 1] = empty(uint256[MAX_LOG_SIZE + 1])
+    levels[0] = max_value(uint256)
+    for t: uint256 in range(TREES + st[FOLDS], bound=TREES + MAX_FOLDS):
+        st[LAYER] = 0
+        if t >= TREES:
+            st[LAYER] = t - TREES + 1
+        st[TOP] = 0
+        at: uint256 = paths_at[t]
+        for k: uint256 in range(counts[st[LAYER]], bound=QUERIES):
+            hash: uint256 = digests[t * QUERIES + k]
+            place: uint256 = places[st[LAYER] * QUERIES + k]
+            st[MEET] = meets[st[LAYER] * QUERIES + k]
+            st[LEVEL] = 0
+            for turn: uint256 in range(MAX_LOG_SIZE):
+                stop: uint256 = min(st[MEET], levels[st[TOP]])
+                sibling: uint256 = 0
+                for turns: uint256 in range((stop - st[LEVEL]) >> 2, bound=MAX_LOG_SIZE >> 2):
+                    sibling = convert(extract32(proof, at), uint256) & DIGEST_MASK
+                    if place & 1 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 1 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 2 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 2 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 4 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 3 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 8 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    place = place >> 4
+                    at = unsafe_add(at, 4 * DIGEST)
+                for turns: uint256 in range((stop - st[LEVEL]) & 3, bound=3):
+                    sibling = convert(extract32(proof, at), uint256) & DIGEST_MASK
+                    if place & 1 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    place = place >> 1
+                    at = unsafe_add(at, DIGEST)
+                if stop == st[MEET]:
+                    break
+                hash = convert(keccak256(abi_encode(NODE, stack[st[TOP]], hash)), uint256) & DIGEST_MASK
+                st[TOP] = unsafe_sub(st[TOP], 1)
+                place = place >> 1
+                st[LEVEL] = unsafe_add(stop, 1)
+            st[TOP] = unsafe_add(st[TOP], 1)
+            stack[st[TOP]] = hash
+            levels[st[TOP]] = st[MEET]
+        if t < TREES:
+            assert stack[1] == roots[t], "verifier: merkle"
+        else:
+            assert stack[1] == layers[2 * (t - TREES)], "verifier: fri layer"
     return True
 
 
@@ -548,58 +422,6 @@ def _root(log_rows: uint256) -> uint256:
 {{ROOTS_OF_UNITY}}
     raise "verifier: number of rows"
 {{FUNCTIONS}}
-
-@internal
-@view
-def _divisors(z: uint256, log_rows: uint256) -> uint256[{{DIVISOR_ROWS}}]:
-    """
-    @notice 1 over what vanishes on the rows of each kind of constraint, at z.
-    """
-    out: uint256[{{DIVISOR_ROWS}}] = empty(uint256[{{DIVISOR_ROWS}}])
-    root: uint256 = self._root(log_rows)
-    power: uint256 = goldilocks._power(z, 1 << log_rows)
-    point: uint256 = 0
-    value: uint256 = 0
-{{DIVISORS}}
-    return out
-
-
-@internal
-@pure
-def _evaluate(
-    v: uint256[INPUTS], divisors: uint256[{{DIVISOR_ROWS}}], beta: uint256
-) -> uint256:
-    """
-    @notice All constraints at z, each over its divisor, joined by powers of beta.
-    """
-    m: uint256[SLOTS] = empty(uint256[SLOTS])
-    for k: uint256 in range(INPUTS):
-        m[k] = v[k]
-    data: Bytes[{{CONSTANT_BYTES}}] = CONSTANTS
-    for k: uint256 in range({{CONSTANTS}}):
-        m[INPUTS + k] = (convert(extract32(data, 8 * k), uint256) >> 192) << 192
-    code: Bytes[{{CODE_BYTES}}] = CODE
-    total: uint256 = 0
-    for k: uint256 in range({{STEPS}}):
-        step: uint256 = convert(extract32(code, 8 * k), uint256) >> 192
-        operation: uint256 = step >> 48
-        target: uint256 = (step >> 32) & 65535
-        left: uint256 = m[(step >> 16) & 65535]
-        if operation < 2:
-            if operation == 0:
-                m[target] = goldilocks._add(left, m[step & 65535])
-            else:
-                m[target] = goldilocks._sub(left, m[step & 65535])
-        elif operation == 2:
-            m[target] = goldilocks._mul(left, m[step & 65535])
-        elif operation == 3:
-            if target > 0:
-                left = goldilocks._mul(left, divisors[target - 1])
-            total = goldilocks._add(goldilocks._mul(total, beta), left)
-        else:
-            total = goldilocks._mul(total, divisors[0])
-    return total
-
 
 @internal
 @pure
@@ -625,17 +447,25 @@ def _positions(seed: bytes32, log_size: uint256) -> uint256[QUERIES]:
 
 @internal
 @pure
-def _node(left: uint256, right: uint256) -> uint256:
+def _highest_bit(x: uint256) -> uint256:
     """
-    @notice An inner node: keccak of 0x01 and both digests, cut.
+    @notice floor(log2 x) for 0 < x < 2^32.
     """
-    return (
-        convert(
-            {{NODE}},
-            uint256,
-        )
-        & DIGEST_MASK
-    )
+    n: uint256 = 0
+    y: uint256 = x
+    if y >> 16 != 0:
+        n = 16
+        y = y >> 16
+    if y >> 8 != 0:
+        n = unsafe_add(n, 8)
+        y = y >> 8
+    if y >> 4 != 0:
+        n = unsafe_add(n, 4)
+        y = y >> 4
+    if y >> 2 != 0:
+        n = unsafe_add(n, 2)
+        y = y >> 2
+    return unsafe_add(n, y >> 1)
 
 
 @internal
@@ -664,26 +494,141 @@ def _leaf(e: uint256[8]) -> uint256:
 
 @internal
 @pure
-def _fold(e: uint256[8], c: uint256) -> uint256:
+def _transform(e: uint256[8], powers: uint256[8], lane: uint256) -> uint256[8]:
     """
-    @notice Fold eight siblings into one; c is the challenge over the first one's point.
+    @notice The inverse Fourier transform, times 8, of one coordinate of eight siblings, which lie in
+            bit-reversed order; output j times powers[j], not reduced. The root of order 8 is -2^24, so
+            twiddles are shifts.
     """
-{{FOLD}}
+    b: uint256[8] = empty(uint256[8])
+    x: uint256 = (e[0] >> lane) & M64
+    y: uint256 = (e[1] >> lane) & M64
+    b[0] = unsafe_add(x, y)
+    b[1] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[2] >> lane) & M64
+    y = (e[3] >> lane) & M64
+    b[2] = unsafe_add(x, y)
+    b[3] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[4] >> lane) & M64
+    y = (e[5] >> lane) & M64
+    b[4] = unsafe_add(x, y)
+    b[5] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[6] >> lane) & M64
+    y = (e[7] >> lane) & M64
+    b[6] = unsafe_add(x, y)
+    b[7] = unsafe_sub(unsafe_add(x, P), y)
+    out: uint256[8] = empty(uint256[8])
+    # even outputs
+    x = unsafe_add(b[0], b[2])
+    y = unsafe_add(b[4], b[6])
+    out[0] = unsafe_add(x, y) % P
+    out[4] = unsafe_mul(unsafe_sub(unsafe_add(x, 4 * P), y) % P, powers[4])
+    x = unsafe_sub(unsafe_add(b[0], 2 * P), b[2])
+    y = unsafe_sub(unsafe_add(b[4], 2 * P), b[6]) << 48
+    out[2] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 52), y) % P, powers[2])
+    out[6] = unsafe_mul(unsafe_add(x, y) % P, powers[6])
+    # odd outputs
+    x = unsafe_sub(unsafe_add(b[1], P << 50), b[3] << 48)
+    y = unsafe_sub(unsafe_add(b[5], P << 50), b[7] << 48) << 72
+    out[1] = unsafe_mul(unsafe_add(x, y) % P, powers[1])
+    out[5] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 124), y) % P, powers[5])
+    x = unsafe_add(b[1], b[3] << 48)
+    y = unsafe_add(b[5], b[7] << 48) << 24
+    out[3] = unsafe_mul(unsafe_add(x, y) % P, powers[3])
+    out[7] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 76), y) % P, powers[7])
+    return out
 
-
-{{WEIGH}}
 
 @internal
 @pure
-def _join(s: uint256[9]) -> uint256:
+def _fold(
+    e: uint256[8],
+    w0: uint256[8],
+    w1: uint256[8],
+    w2: uint256[8],
+    twice1: uint256[8],
+    twice2: uint256[8],
+    y: uint256,
+) -> uint256:
     """
-    @notice s[0..2] + X s[3..5] + X^2 s[6..8], reduced; each below 2^160.
+    @notice Fold eight siblings into one; y is 1 over the first one's point, w the challenge's powers
+            over 8 by coordinate, and twice two of them.
     """
+    powers: uint256[8] = empty(uint256[8])
+    powers[0] = 1
+    powers[1] = y
+    x: uint256 = unsafe_mul(y, y) % P
+    powers[2] = x
+    x = unsafe_mul(x, y) % P
+    powers[3] = x
+    x = unsafe_mul(x, y) % P
+    powers[4] = x
+    x = unsafe_mul(x, y) % P
+    powers[5] = x
+    x = unsafe_mul(x, y) % P
+    powers[6] = x
+    powers[7] = unsafe_mul(x, y) % P
+    p: uint256[8] = self._transform(e, powers, 192)
+    q: uint256[8] = self._transform(e, powers, 128)
+    r: uint256[8] = self._transform(e, powers, 64)
     return (
-        (unsafe_add(s[0], unsafe_mul(2, unsafe_add(s[5], s[7]))) % P << 192)
-        | (unsafe_add(unsafe_add(s[1], s[3]), unsafe_mul(2, s[8])) % P << 128)
-        | (unsafe_add(unsafe_add(s[2], s[4]), s[6]) % P << 64)
+        (self._products(p, w0, q, twice2, r, twice1) << 192)
+        | (self._products(p, w1, q, w0, r, twice2) << 128)
+        | (self._products(p, w2, q, w1, r, w0) << 64)
     )
+
+
+@internal
+@pure
+def _products(
+    p: uint256[8], u: uint256[8], q: uint256[8], v: uint256[8], r: uint256[8], w: uint256[8]
+) -> uint256:
+    """
+    @notice Sum of products of numbers below 2^128 and 2^65, reduced.
+    """
+    return {{FOLD_PRODUCTS}} % P
+
+
+@internal
+@pure
+def _eighth_power(x: uint256) -> uint256:
+    y: uint256 = unsafe_mul(x, x) % P
+    y = unsafe_mul(y, y) % P
+    return unsafe_mul(y, y) % P
+
+
+@internal
+@pure
+def _back(inverse: uint256, place: uint256) -> uint256:
+    """
+    @notice From 1 over a point to 1 over the first point of its group of eight.
+    """
+    y: uint256 = inverse
+    if place & 1 != 0:
+        y = unsafe_sub(P, y)
+    if place & 2 != 0:
+        y = (y << 48) % P
+    if place & 4 != 0:
+        y = unsafe_sub(P, (y << 24) % P)
+    return y
+
+
+@internal
+@pure
+def _near(row: uint256[ROW], w: uint256[NEAR_COLUMNS]) -> uint256:
+    """
+    @notice One coordinate of the weighted sum over the columns opened at z.
+    """
+    return {{NEAR_SUM}} % P
+
+
+@internal
+@pure
+def _far(row: uint256[ROW], w: uint256[FAR_COLUMNS]) -> uint256:
+    """
+    @notice Of those opened in the next row.
+    """
+    return {{FAR_SUM}} % P
 
 
 @internal
@@ -706,49 +651,64 @@ def _final_value(final: uint256[MAX_FINAL], length: uint256, x: uint256) -> uint
 
 
 @internal
-@view
-def _deep(near: uint256, far: uint256, x: uint256, z: uint256, following: uint256) -> uint256:
+@pure
+def _line(z: uint256) -> uint256[5]:
     """
-    @notice near/(x - z) + far/(x - following), with one inversion.
+    @notice What (x - z) is inverted with for x in the base field: with t, u, n trace, second
+            invariant and norm of z, 1/(x - z) = (x^2 + x (z - t) + z^2 - t z + u)/(x^3 - t x^2 + u x - n).
     """
-    a: uint256 = goldilocks._sub(x << 192, z)
-    b: uint256 = goldilocks._sub(x << 192, following)
-    top: uint256 = goldilocks._add(goldilocks._mul(near, b), goldilocks._mul(far, a))
-    return goldilocks._mul(top, goldilocks._invert(goldilocks._mul(a, b)))
+    a: uint256 = z >> 192
+    b: uint256 = (z >> 128) & M64
+    c: uint256 = (z >> 64) & M64
+    t: uint256 = unsafe_mul(3, a) % P
+    bc: uint256 = unsafe_mul(b, c) % P
+    u: uint256 = unsafe_mul(3, unsafe_add(unsafe_mul(a, a), unsafe_mul(2, unsafe_sub(P, bc)))) % P
+    n: uint256 = unsafe_add(
+        unsafe_mul(unsafe_mul(a, a) % P, a),
+        unsafe_add(
+            unsafe_mul(2, unsafe_mul(unsafe_mul(b, b) % P, b)),
+            unsafe_add(
+                unsafe_mul(4, unsafe_mul(unsafe_mul(c, c) % P, c)),
+                unsafe_mul(6, unsafe_mul(a, unsafe_sub(P, bc))),
+            ),
+        ),
+    ) % P
+    first: uint256 = goldilocks._sub(z, t << 192)
+    return [
+        first,
+        goldilocks._add(goldilocks._mul(z, first), u << 192),
+        unsafe_sub(P, t),
+        u,
+        unsafe_sub(P, n),
+    ]
 
 
 @internal
 @pure
-def _point(position: uint256, offset: uint256) -> uint256:
+def _cofactor(line: uint256[5], x: uint256) -> uint256:
+    k: uint256 = line[0]
+    m: uint256 = line[1]
+    return (
+        (unsafe_add(unsafe_mul(unsafe_add(x, k >> 192), x), m >> 192) % P << 192)
+        | (unsafe_add(unsafe_mul((k >> 128) & M64, x), (m >> 128) & M64) % P << 128)
+        | (unsafe_add(unsafe_mul((k >> 64) & M64, x), (m >> 64) & M64) % P << 64)
+    )
+
+
+@internal
+@pure
+def _bottom(line: uint256[5], x: uint256) -> uint256:
+    y: uint256 = unsafe_add(unsafe_mul(unsafe_add(x, line[2]), x), line[3]) % P
+    return unsafe_add(unsafe_mul(y, x), line[4]) % P
+
+
+@internal
+@pure
+def _point(position: uint256) -> uint256:
     """
-    @notice The point at a position of a bit-reversed domain.
+    @notice The point at a position of the bit-reversed domain.
     """
-    x: uint256 = offset
+    x: uint256 = {{GENERATOR}}
 {{POINT}}
     return x
-
-
-@internal
-@pure
-def _point_inverse(position: uint256, offset: uint256) -> uint256:
-    x: uint256 = offset
-{{POINT_INVERSE}}
-    return x
-
-
-@internal
-@pure
-def _shift(layer: uint256) -> uint256:
-    """
-    @notice The offset of a layer's domain: 7^(8^layer).
-    """
-{{SHIFTS}}
-    raise "verifier: layer"
-
-
-@internal
-@pure
-def _shift_inverse(layer: uint256) -> uint256:
-{{SHIFT_INVERSES}}
-    raise "verifier: layer"
 '''

@@ -9,11 +9,8 @@
      options or transcript determine; the trace's length is one of a fixed list.
 """
 
-from ..interfaces import IStarkVerifier
 from . import goldilocks
 from . import transcript
-
-implements: IStarkVerifier
 P: constant(uint256) = 2**64 - 2**32 + 1
 M64: constant(uint256) = 2**64 - 1
 # An element x is below P just if x + 2^32 - 1 does not carry out of its 64 bits: two lanes at once.
@@ -23,14 +20,15 @@ CARRIED: constant(uint256) = (1 << 64) | (1 << 192)
 
 DIGEST: constant(uint256) = 26  # bytes
 DIGEST_MASK: constant(uint256) = (2**208 - 1) << 48
-QUERIES: constant(uint256) = 19
-LOG_BLOWUP: constant(uint256) = 8
+NODE: constant(uint256) = max_value(uint256)  # how an inner node's preimage begins, and no leaf's can
+QUERIES: constant(uint256) = 15
+LOG_BLOWUP: constant(uint256) = 10
 LOG_FINAL: constant(uint256) = 5
 MAX_FOLDS: constant(uint256) = 3
 MAX_FINAL: constant(uint256) = 32
-MAX_LOG_SIZE: constant(uint256) = 22
-BLINDING: constant(uint256) = 20  # coefficients
-EXEMPT: constant(uint256) = 26  # rows: the random ones and the closing one
+MAX_LOG_SIZE: constant(uint256) = 24
+BLINDING: constant(uint256) = 16  # coefficients
+EXEMPT: constant(uint256) = 22  # rows: the random ones and the closing one
 TREES: constant(uint256) = 4
 CURRENT: constant(uint256) = 31  # values at z, then SEGMENTS of the quotient, then the next row's
 SEGMENTS: constant(uint256) = 3
@@ -39,16 +37,12 @@ FRAME: constant(uint256) = 51
 PUBLICS_AT: constant(uint256) = 51
 CHALLENGES_AT: constant(uint256) = 55
 INPUTS: constant(uint256) = 59
-SLOTS: constant(uint256) = 77  # of the evaluator: inputs, constants, registers
-# The constraints as `_evaluate` runs them: constants of 8 bytes; steps of four numbers of 2 bytes.
-CONSTANTS: constant(Bytes[112]) = x"00000000000000000000000000000001000000000000000200000000000000030000000000000fff00000000000010000000000000001fff0000000000002000000000000100000000000000040000000000000000000000000000000000000000000000000000000000000000000000"
-CODE: constant(
-    Bytes[1728]
-) = x"00010045002f0013000100460045003c000200450045004600030000004500000001004500300015000100460045003c00020045004500460003000000450000000200450002004400020046000c004200000046000b00460002004700060046000100450045004700020047000e004200000047000d004700020048000f00440000004700470048000100450045004700020045000300450003000000450000000100450006003c0001004500450047000200480011004200000048001000480002004900120044000000480048004900010045004500480002004500030045000300000045000000020045000700460001004500080045000200450003004500030000004500000002004500040024000100480024003c0002004500450048000300000045000000020045000d00440000004500460045000200480022003e0001004800480033000200490024003d000100490049003c000200490048004900010045004500490002004500040045000300000045000000010045000600220001004500450033000200480024004800010045004500480002004500040045000300000045000000020045000f004200000045000e00450002004800100044000000450045004800020048004400450001004800080048000200490012004200000049001100490001004800480049000200480004004800030000004800000001004800070002000100480048004500020048000400480003000000480000000200450045004300020048002800420000004800270048000100490035003600000049003400490002004a00480049000100450045004a0002004b002a00420000004b0029004b0002004c002b00440000004b004b004c000100450045004b00020045000400450003000000450000000100450049003c000100450045004b00020049002d004200000049002c00490002004c002e0044000000490049004c0001004500450049000200490004004500030000004900000002004700470043000100470047004a000100470047004b000200470005004700030000004700000002004500050045000300000045000000020045004600430000004500480045000100460037003c0002004600170046000000450045004600020045000500450001004600310017000100450046004500030000004500000001004500250009000200460004000700010045004500460003000000450000000100450026000a00020046000200040001004500450046000300000045000000010045003b00140001004600380015000200450045004600010047003b00160001004800380013000200470047004800000045004500470002004600480046000200460018004600010045004600450003000000450000000100450038000b000100460038000c00020047004500460002004700190047000000450045004600010045004700450003000000450000000100450038000d000100460038000e000200470045004600020047001a0047000000450045004600010045004700450003000000450000000100450038000f0001004600380010000200470045004600020047001b004700000045004500460001004500470045000300000045000000010045003800110001004600380012000200470045004600020047001c00470000004500450046000100450047004500030000004500000002004500020003000200460004002200010045004500460002004600390039000200470039004600020048003d0047000000480001004800010048003800480002004500450048000100490003000400020049000800490000004a000000470001004a0038004a000200490049004a000000450045004900020048004a004800020048001d004800010045004800450003000000450000000200450006003900000045000000450002004600070046000000450045004600020046003e004700000045004500460001004500380045000100460032001e00010046004600180001004600460019000100460046001a000100460046001b000100460046001c000100460046001d0002004500450046000200460004002300010046000300460001004500450046000300000045000000040000000000000003000200130000000100450013003f00030003004500000001004500150040000300020045000000010045001500410003000300450000000100450017003c0003000200450000000100450017003a000300030045000000030002000900000001004500090035000300030045000000030002000a000000010045000a0036000300030045000000030002001e000000030003001e00000000000000000000000000000000000000000000000000000000000000000000"
-BASE: constant(uint256) = 23  # base columns of an opened row
-CUBIC: constant(uint256) = 12  # columns in the extension behind them; the last is FRI's mask
-NODES: constant(uint256) = 418  # of a multi-proof, at most
-MAX_PUBLIC: constant(uint256) = 1296  # words
+NEAR_COLUMNS: constant(uint256) = 56
+NEAR_BASE: constant(uint256) = 23  # functions at z in the base field; they come first
+FAR_COLUMNS: constant(uint256) = 21
+FAR_BASE: constant(uint256) = 49  # place in the frame of the next row's first in the extension
+ROW: constant(uint256) = 59  # elements of an opened row, FRI's mask last
+SHARE: constant(uint256) = 2**48 - 1
 
 # Places in `st`.
 CURSOR: constant(uint256) = 0
@@ -61,17 +55,41 @@ BETA: constant(uint256) = 6
 TEMPORARY: constant(uint256) = 7
 LOG_SIZE: constant(uint256) = 8
 FOLDS: constant(uint256) = 9
-COUNT: constant(uint256) = 10  # different positions
-KNOWN: constant(uint256) = 11
-NODE: constant(uint256) = 12  # next entry of `steps`
-CHILD: constant(uint256) = 13
-NEAR_SUM: constant(uint256) = 14
-FAR_SUM: constant(uint256) = 15
+NEAR_SUM: constant(uint256) = 10
+FAR_SUM: constant(uint256) = 11
+NEAR_BOTTOM: constant(uint256) = 12
+FAR_BOTTOM: constant(uint256) = 13
+PRODUCT: constant(uint256) = 14
+KNOWN: constant(uint256) = 15
+POINT: constant(uint256) = 16
+LAYER: constant(uint256) = 17
+TOP: constant(uint256) = 18
+MEET: constant(uint256) = 19
+LEVEL: constant(uint256) = 20
+COLUMN: constant(uint256) = 21
+POWER: constant(uint256) = 22
+SHARE_POWERS: constant(uint256) = 23  # five places
+
+
+interface IConstraints:
+    def evaluate(v: uint256[INPUTS], z: uint256, beta: uint256, log_rows: uint256) -> uint256: view
+
+
+CONSTRAINTS: immutable(IConstraints)
+
+
+@deploy
+def __init__(constraints: Bytes[24800]):
+    """
+    @param constraints Init code of the contract that is printed beside this one: both together are larger
+           than a contract may be (EIP-170).
+    """
+    CONSTRAINTS = IConstraints(raw_create(constraints))
 
 
 @external
 @view
-def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[131072]) -> bool:
+def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[76320]) -> bool:
     """
     @notice Accept the proof, or revert with the check that failed.
     @param statement Chain id, pool, epoch, submitter, receipts' root, number of joined peers, c,
@@ -86,20 +104,20 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     assert statement[8] < 2**38, "verifier: trust out of range"
     assert statement[8] - statement[9] + statement[7] < 2**37, "verifier: divisor out of range"
     assert statement[5] <= 5 * len(shares), "verifier: shares missing"
-    st: uint256[16] = empty(uint256[16])
+    st: uint256[28] = empty(uint256[28])
     v: uint256[INPUTS] = empty(uint256[INPUTS])
     roots: uint256[TREES] = empty(uint256[TREES])
     assert len(proof) >= 1405, "verifier: proof too short"
     log_rows: uint256 = convert(extract32(proof, 0), uint256) >> 248
     state: bytes32 = self._begin(log_rows)
-    assert convert(extract32(proof, 1), uint256) >> 192 == 7023490562572577537, "verifier: header"
+    assert convert(extract32(proof, 1), uint256) >> 192 == 7023490562572577538, "verifier: header"
     st[CURSOR] = 9
     st[LOG_SIZE] = log_rows + LOG_BLOWUP
     roots[0] = statement[4]
     assert roots[0] & DIGEST_MASK == roots[0], "verifier: root is no digest"
     for k: uint256 in range(4):
         v[PUBLICS_AT + k] = statement[6 + k] << 192
-    state = self._absorb_public(state, statement, shares)
+    state = self._absorb_public(state, statement, keccak256(abi_encode(shares)))
     # Commitments, each before the challenges that follow it.
     state = transcript._absorb(state, 0x03, slice(proof, st[CURSOR], DIGEST))
     roots[1] = convert(extract32(proof, st[CURSOR]), uint256) & DIGEST_MASK
@@ -107,7 +125,40 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     for k: uint256 in range(3):
         state = transcript._squeeze(state, 0x81)
         v[CHALLENGES_AT + k] = transcript._element(state)
-    v[58] = self._horner(shares, statement[5], v[55])
+    # Horner's rule by words of five shares; from one, so that the list's length is bound too.
+    for k: uint256 in range(5):
+        st[TEMPORARY] = goldilocks.ONE
+        if k > 0:
+            st[TEMPORARY] = goldilocks._mul(st[SHARE_POWERS + k - 1], v[55])
+        st[SHARE_POWERS + k] = st[TEMPORARY]
+    st[TEMPORARY] = goldilocks._mul(st[SHARE_POWERS + 4], v[55])
+    v[58] = goldilocks.ONE
+    left: uint256 = statement[5]
+    for word: uint256 in shares:
+        if left >= 5:
+            assert word & 65535 == 0, "verifier: shares"
+            v[58] = goldilocks._add(
+                goldilocks._mul(v[58], st[TEMPORARY]),
+                self._five(
+                    word,
+                    st[SHARE_POWERS + 1],
+                    st[SHARE_POWERS + 2],
+                    st[SHARE_POWERS + 3],
+                    st[SHARE_POWERS + 4],
+                ),
+            )
+            left = unsafe_sub(left, 5)
+        else:
+            rest: uint256 = word
+            for lane: uint256 in range(5):
+                if left == 0:
+                    break
+                v[58] = goldilocks._add(
+                    goldilocks._mul(v[58], v[55]), (rest >> 208) << 192
+                )
+                rest = rest << 48
+                left = unsafe_sub(left, 1)
+            assert rest == 0, "verifier: shares"
     state = transcript._absorb(state, 0x04, slice(proof, st[CURSOR], DIGEST))
     roots[2] = convert(extract32(proof, st[CURSOR]), uint256) & DIGEST_MASK
     st[CURSOR] += DIGEST
@@ -134,26 +185,45 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     for k: uint256 in range(SEGMENTS):
         quotient = goldilocks._add(goldilocks._mul(quotient, st[TEMPORARY]), v[NEAR - 1 - k])
     assert (
-        self._evaluate(v, self._divisors(st[Z], log_rows), st[BETA]) == quotient
+        staticcall CONSTRAINTS.evaluate(v, st[Z], st[BETA], log_rows) == quotient
     ), "verifier: constraints"
 
     # The DEEP challenge: weights of the opened functions, and what they open to.
     state = transcript._squeeze(state, 0x84)
     alpha: uint256 = transcript._element(state)
-    weights0: uint256[FRAME] = empty(uint256[FRAME])
-    weights1: uint256[FRAME] = empty(uint256[FRAME])
-    weights2: uint256[FRAME] = empty(uint256[FRAME])
-    st[TEMPORARY] = alpha
-    for k: uint256 in range(FRAME):
-        weights0[k] = st[TEMPORARY] >> 192
-        weights1[k] = (st[TEMPORARY] >> 128) & M64
-        weights2[k] = (st[TEMPORARY] >> 64) & M64
-        v[k] = goldilocks._mul(v[k], st[TEMPORARY])
-        if k < NEAR:
-            st[NEAR_OPENED] = goldilocks._add(st[NEAR_OPENED], v[k])
-        else:
-            st[FAR_OPENED] = goldilocks._add(st[FAR_OPENED], v[k])
-        st[TEMPORARY] = goldilocks._mul(st[TEMPORARY], alpha)
+    # of base columns: one in the extension counts as three, with the weights of 1, X and X^2
+    near0: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    near1: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    near2: uint256[NEAR_COLUMNS] = empty(uint256[NEAR_COLUMNS])
+    far0: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    far1: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    far2: uint256[FAR_COLUMNS] = empty(uint256[FAR_COLUMNS])
+    st[POWER] = alpha
+    for k: uint256 in range(NEAR):
+        st[NEAR_OPENED] = goldilocks._add(st[NEAR_OPENED], goldilocks._mul(v[k], st[POWER]))
+        st[TEMPORARY] = st[POWER]
+        for c: uint256 in range(3):
+            near0[st[COLUMN]] = st[TEMPORARY] >> 192
+            near1[st[COLUMN]] = (st[TEMPORARY] >> 128) & M64
+            near2[st[COLUMN]] = (st[TEMPORARY] >> 64) & M64
+            st[COLUMN] += 1
+            if k < NEAR_BASE:
+                break
+            st[TEMPORARY] = goldilocks._shift(st[TEMPORARY])
+        st[POWER] = goldilocks._mul(st[POWER], alpha)
+    st[COLUMN] = 0
+    for k: uint256 in range(NEAR, FRAME):
+        st[FAR_OPENED] = goldilocks._add(st[FAR_OPENED], goldilocks._mul(v[k], st[POWER]))
+        st[TEMPORARY] = st[POWER]
+        for c: uint256 in range(3):
+            far0[st[COLUMN]] = st[TEMPORARY] >> 192
+            far1[st[COLUMN]] = (st[TEMPORARY] >> 128) & M64
+            far2[st[COLUMN]] = (st[TEMPORARY] >> 64) & M64
+            st[COLUMN] += 1
+            if k < FAR_BASE:
+                break
+            st[TEMPORARY] = goldilocks._shift(st[TEMPORARY])
+        st[POWER] = goldilocks._mul(st[POWER], alpha)
 
     # FRI's commitments, then grinding, then the queries.
     if log_rows > LOG_FINAL:
@@ -180,69 +250,59 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     state = transcript._squeeze(state, 0x86)
     assert (
         convert(keccak256(concat(state, slice(proof, st[CURSOR], 8))), uint256)
-        >> (256 - 25)
+        >> (256 - 26)
         == 0
     ), "verifier: grinding"
     state = keccak256(concat(state, x"09", slice(proof, st[CURSOR], 8)))
     st[CURSOR] += 8
 
-    # places[0 .. QUERIES - 1]: the positions, sorted, each once; then those of every third level.
+    # places[0 .. QUERIES - 1]: the positions, sorted, each once; behind them those of FRI's layers.
+    # meets: the level at which the paths of a place and of the next one meet, or the tree's depth.
     places: uint256[(MAX_FOLDS + 1) * QUERIES] = empty(uint256[(MAX_FOLDS + 1) * QUERIES])
+    meets: uint256[(MAX_FOLDS + 1) * QUERIES] = empty(uint256[(MAX_FOLDS + 1) * QUERIES])
+    counts: uint256[MAX_FOLDS + 1] = empty(uint256[MAX_FOLDS + 1])
+    siblings: uint256[MAX_FOLDS + 1] = empty(uint256[MAX_FOLDS + 1])  # of a multi-proof
     sorted: uint256[QUERIES] = self._positions(state, st[LOG_SIZE])
     for k: uint256 in range(QUERIES):
         if k == 0 or sorted[k] != sorted[k - 1]:
-            places[st[COUNT]] = sorted[k]
-            sorted[st[COUNT]] = sorted[k]
-            st[COUNT] += 1
+            places[counts[0]] = sorted[k]
+            counts[0] += 1
+    for k: uint256 in range(counts[0] - 1, bound=QUERIES):
+        meets[k] = self._highest_bit(places[k] ^ places[unsafe_add(k, 1)])
+    meets[counts[0] - 1] = st[LOG_SIZE]
+    for layer: uint256 in range(MAX_FOLDS + 1):
+        st[TEMPORARY] = layer * QUERIES
+        siblings[layer] = 1
+        for k: uint256 in range(counts[layer], bound=QUERIES):
+            meet: uint256 = meets[st[TEMPORARY] + k]
+            siblings[layer] = siblings[layer] + meet - 1
+            if layer < MAX_FOLDS and meet >= 3:
+                next: uint256 = (layer + 1) * QUERIES + counts[layer + 1]
+                places[next] = places[st[TEMPORARY] + k] >> 3
+                meets[next] = meet - 3
+                counts[layer + 1] += 1
 
-    # How paths run together, the same in every tree: for each node 2 if both children are known,
-    # else which side the known one is on. FRI's trees are the upper parts.
-    steps: uint256[NODES] = empty(uint256[NODES])
-    starts_at: uint256[MAX_LOG_SIZE + 2] = empty(uint256[MAX_LOG_SIZE + 2])
-    widths: uint256[MAX_LOG_SIZE + 2] = empty(uint256[MAX_LOG_SIZE + 2])
-    siblings: uint256 = 0
-    st[KNOWN] = st[COUNT]
-    for level: uint256 in range(st[LOG_SIZE], bound=MAX_LOG_SIZE):
-        widths[level] = st[KNOWN]
-        starts_at[level] = st[NODE]
-        kept: uint256 = 0
-        st[CHILD] = 0
-        for k: uint256 in range(QUERIES):
-            if st[CHILD] == st[KNOWN]:
-                break
-            place: uint256 = sorted[st[CHILD]]
-            step: uint256 = place & 1
-            st[CHILD] = unsafe_add(st[CHILD], 1)
-            if step == 0 and st[CHILD] < st[KNOWN] and sorted[st[CHILD]] == place ^ 1:
-                step = 2
-                st[CHILD] = unsafe_add(st[CHILD], 1)
-            else:
-                siblings = unsafe_add(siblings, 1)
-            steps[st[NODE]] = step
-            st[NODE] = unsafe_add(st[NODE], 1)
-            sorted[kept] = place >> 1
-            kept = unsafe_add(kept, 1)
-        st[KNOWN] = kept
-        if (level + 1) % 3 == 0 and (level + 1) // 3 <= st[FOLDS]:
-            for k: uint256 in range(kept, bound=QUERIES):
-                places[((level + 1) // 3) * QUERIES + k] = sorted[k]
-    widths[st[LOG_SIZE]] = 1
-
-    # The opened rows: their leaves, and the DEEP quotient at their points.
+    # The opened rows: their leaves, and what DEEP divides at their points.
+    paths_at: uint256[TREES + MAX_FOLDS] = empty(uint256[TREES + MAX_FOLDS])
     rows_at: uint256[TREES] = empty(uint256[TREES])
     sizes: uint256[TREES] = [64, 152, 208, 112]
     for t: uint256 in range(TREES):
         rows_at[t] = st[CURSOR]
-        st[CURSOR] += sizes[t] * st[COUNT] + DIGEST * siblings
+        paths_at[t] = st[CURSOR] + sizes[t] * counts[0]
+        st[CURSOR] = paths_at[t] + DIGEST * siblings[0]
     assert len(proof) >= st[CURSOR] + 8, "verifier: proof too short"
-    digests: uint256[TREES * QUERIES] = empty(uint256[TREES * QUERIES])
+    digests: uint256[(TREES + MAX_FOLDS) * QUERIES] = empty(uint256[(TREES + MAX_FOLDS) * QUERIES])
+    points: uint256[QUERIES] = empty(uint256[QUERIES])
+    inverses: uint256[QUERIES] = empty(uint256[QUERIES])  # of the points
     values_: uint256[QUERIES] = empty(uint256[QUERIES])
-    s: uint256[9] = empty(uint256[9])
-    base: uint256[BASE] = empty(uint256[BASE])
-    cubic0: uint256[CUBIC] = empty(uint256[CUBIC])
-    cubic1: uint256[CUBIC] = empty(uint256[CUBIC])
-    cubic2: uint256[CUBIC] = empty(uint256[CUBIC])
-    for i: uint256 in range(st[COUNT], bound=QUERIES):
+    masks: uint256[QUERIES] = empty(uint256[QUERIES])
+    bottoms: uint256[QUERIES] = empty(uint256[QUERIES])
+    products: uint256[QUERIES] = empty(uint256[QUERIES])  # of bottoms and points so far
+    near_line: uint256[5] = self._line(st[Z])
+    far_line: uint256[5] = self._line(st[NEXT])
+    row: uint256[ROW] = empty(uint256[ROW])
+    st[PRODUCT] = 1
+    for i: uint256 in range(counts[0], bound=QUERIES):
         at: uint256 = 0
         word: uint256 = 0
         # attested
@@ -251,253 +311,267 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
         word = convert(extract32(proof, unsafe_add(at, 0)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[0] = word >> 192
-        base[1] = (word >> 128) & M64
-        base[2] = (word >> 64) & M64
-        base[3] = word & M64
+        row[0] = word >> 192
+        row[1] = (word >> 128) & M64
+        row[2] = (word >> 64) & M64
+        row[3] = word & M64
         word = (convert(extract32(proof, unsafe_add(at, 32)), uint256) >> 128) << 128
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[4] = word >> 192
-        base[5] = (word >> 128) & M64
+        row[4] = word >> 192
+        row[5] = (word >> 128) & M64
         # main
         at = unsafe_add(rows_at[1], unsafe_mul(i, 152))
         digests[unsafe_add(1 * QUERIES, i)] = convert(keccak256(slice(proof, at, 152)), uint256) & DIGEST_MASK
         word = convert(extract32(proof, unsafe_add(at, 0)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[6] = word >> 192
-        base[7] = (word >> 128) & M64
-        base[8] = (word >> 64) & M64
-        base[9] = word & M64
+        row[6] = word >> 192
+        row[7] = (word >> 128) & M64
+        row[8] = (word >> 64) & M64
+        row[9] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 32)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[10] = word >> 192
-        base[11] = (word >> 128) & M64
-        base[12] = (word >> 64) & M64
-        base[13] = word & M64
+        row[10] = word >> 192
+        row[11] = (word >> 128) & M64
+        row[12] = (word >> 64) & M64
+        row[13] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 64)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[14] = word >> 192
-        base[15] = (word >> 128) & M64
-        base[16] = (word >> 64) & M64
-        base[17] = word & M64
+        row[14] = word >> 192
+        row[15] = (word >> 128) & M64
+        row[16] = (word >> 64) & M64
+        row[17] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 96)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[18] = word >> 192
-        base[19] = (word >> 128) & M64
-        base[20] = (word >> 64) & M64
-        base[21] = word & M64
+        row[18] = word >> 192
+        row[19] = (word >> 128) & M64
+        row[20] = (word >> 64) & M64
+        row[21] = word & M64
         word = (convert(extract32(proof, unsafe_add(at, 128)), uint256) >> 192) << 192
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        base[22] = word >> 192
+        row[22] = word >> 192
         # auxiliary
         at = unsafe_add(rows_at[2], unsafe_mul(i, 208))
         digests[unsafe_add(2 * QUERIES, i)] = convert(keccak256(slice(proof, at, 208)), uint256) & DIGEST_MASK
         word = convert(extract32(proof, unsafe_add(at, 0)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic0[0] = word >> 192
-        cubic1[0] = (word >> 128) & M64
-        cubic2[0] = (word >> 64) & M64
-        cubic0[1] = word & M64
+        row[23] = word >> 192
+        row[24] = (word >> 128) & M64
+        row[25] = (word >> 64) & M64
+        row[26] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 32)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic1[1] = word >> 192
-        cubic2[1] = (word >> 128) & M64
-        cubic0[2] = (word >> 64) & M64
-        cubic1[2] = word & M64
+        row[27] = word >> 192
+        row[28] = (word >> 128) & M64
+        row[29] = (word >> 64) & M64
+        row[30] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 64)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic2[2] = word >> 192
-        cubic0[3] = (word >> 128) & M64
-        cubic1[3] = (word >> 64) & M64
-        cubic2[3] = word & M64
+        row[31] = word >> 192
+        row[32] = (word >> 128) & M64
+        row[33] = (word >> 64) & M64
+        row[34] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 96)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic0[4] = word >> 192
-        cubic1[4] = (word >> 128) & M64
-        cubic2[4] = (word >> 64) & M64
-        cubic0[5] = word & M64
+        row[35] = word >> 192
+        row[36] = (word >> 128) & M64
+        row[37] = (word >> 64) & M64
+        row[38] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 128)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic1[5] = word >> 192
-        cubic2[5] = (word >> 128) & M64
-        cubic0[6] = (word >> 64) & M64
-        cubic1[6] = word & M64
+        row[39] = word >> 192
+        row[40] = (word >> 128) & M64
+        row[41] = (word >> 64) & M64
+        row[42] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 160)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic2[6] = word >> 192
-        cubic0[7] = (word >> 128) & M64
-        cubic1[7] = (word >> 64) & M64
-        cubic2[7] = word & M64
+        row[43] = word >> 192
+        row[44] = (word >> 128) & M64
+        row[45] = (word >> 64) & M64
+        row[46] = word & M64
         # quotient
         at = unsafe_add(rows_at[3], unsafe_mul(i, 112))
         digests[unsafe_add(3 * QUERIES, i)] = convert(keccak256(slice(proof, at, 112)), uint256) & DIGEST_MASK
         word = convert(extract32(proof, unsafe_add(at, 0)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic0[8] = word >> 192
-        cubic1[8] = (word >> 128) & M64
-        cubic2[8] = (word >> 64) & M64
-        cubic0[9] = word & M64
+        row[47] = word >> 192
+        row[48] = (word >> 128) & M64
+        row[49] = (word >> 64) & M64
+        row[50] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 32)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic1[9] = word >> 192
-        cubic2[9] = (word >> 128) & M64
-        cubic0[10] = (word >> 64) & M64
-        cubic1[10] = word & M64
+        row[51] = word >> 192
+        row[52] = (word >> 128) & M64
+        row[53] = (word >> 64) & M64
+        row[54] = word & M64
         word = convert(extract32(proof, unsafe_add(at, 64)), uint256)
         st[BAD] |= unsafe_add(word & EVEN, CARRY)
         st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)
-        cubic2[10] = word >> 192
-        cubic0[11] = (word >> 128) & M64
-        cubic1[11] = (word >> 64) & M64
-        cubic2[11] = word & M64
-        # near: sums of the weights' coordinate d over columns' coordinate c, at 3 c + d
-        s[0] = self._near_base_0(base, weights0)
-        s[0] = unsafe_add(s[0], self._near_base_1(base, weights0))
-        s[0] = unsafe_add(s[0], self._near_base_2(base, weights0))
-        s[0] = unsafe_add(s[0], self._near_cubic_0(cubic0, weights0))
-        s[0] = unsafe_add(s[0], self._near_cubic_1(cubic0, weights0))
-        s[1] = self._near_base_0(base, weights1)
-        s[1] = unsafe_add(s[1], self._near_base_1(base, weights1))
-        s[1] = unsafe_add(s[1], self._near_base_2(base, weights1))
-        s[1] = unsafe_add(s[1], self._near_cubic_0(cubic0, weights1))
-        s[1] = unsafe_add(s[1], self._near_cubic_1(cubic0, weights1))
-        s[2] = self._near_base_0(base, weights2)
-        s[2] = unsafe_add(s[2], self._near_base_1(base, weights2))
-        s[2] = unsafe_add(s[2], self._near_base_2(base, weights2))
-        s[2] = unsafe_add(s[2], self._near_cubic_0(cubic0, weights2))
-        s[2] = unsafe_add(s[2], self._near_cubic_1(cubic0, weights2))
-        s[3] = self._near_cubic_0(cubic1, weights0)
-        s[3] = unsafe_add(s[3], self._near_cubic_1(cubic1, weights0))
-        s[4] = self._near_cubic_0(cubic1, weights1)
-        s[4] = unsafe_add(s[4], self._near_cubic_1(cubic1, weights1))
-        s[5] = self._near_cubic_0(cubic1, weights2)
-        s[5] = unsafe_add(s[5], self._near_cubic_1(cubic1, weights2))
-        s[6] = self._near_cubic_0(cubic2, weights0)
-        s[6] = unsafe_add(s[6], self._near_cubic_1(cubic2, weights0))
-        s[7] = self._near_cubic_0(cubic2, weights1)
-        s[7] = unsafe_add(s[7], self._near_cubic_1(cubic2, weights1))
-        s[8] = self._near_cubic_0(cubic2, weights2)
-        s[8] = unsafe_add(s[8], self._near_cubic_1(cubic2, weights2))
-        st[NEAR_SUM] = self._join(s)
-        # far: sums of the weights' coordinate d over columns' coordinate c, at 3 c + d
-        s[0] = self._far_base_0(base, weights0)
-        s[0] = unsafe_add(s[0], self._far_base_1(base, weights0))
-        s[0] = unsafe_add(s[0], self._far_cubic_0(cubic0, weights0))
-        s[1] = self._far_base_0(base, weights1)
-        s[1] = unsafe_add(s[1], self._far_base_1(base, weights1))
-        s[1] = unsafe_add(s[1], self._far_cubic_0(cubic0, weights1))
-        s[2] = self._far_base_0(base, weights2)
-        s[2] = unsafe_add(s[2], self._far_base_1(base, weights2))
-        s[2] = unsafe_add(s[2], self._far_cubic_0(cubic0, weights2))
-        s[3] = self._far_cubic_0(cubic1, weights0)
-        s[4] = self._far_cubic_0(cubic1, weights1)
-        s[5] = self._far_cubic_0(cubic1, weights2)
-        s[6] = self._far_cubic_0(cubic2, weights0)
-        s[7] = self._far_cubic_0(cubic2, weights1)
-        s[8] = self._far_cubic_0(cubic2, weights2)
-        st[FAR_SUM] = self._join(s)
-        values_[i] = goldilocks._add(
-            self._deep(
-                goldilocks._sub(st[NEAR_SUM], st[NEAR_OPENED]),
-                goldilocks._sub(st[FAR_SUM], st[FAR_OPENED]),
-                self._point(places[i], self._shift(0)),
-                st[Z],
-                st[NEXT],
-            ),
-            (cubic0[CUBIC - 1] << 192) | (cubic1[CUBIC - 1] << 128) | (cubic2[CUBIC - 1] << 64),
+        row[55] = word >> 192
+        row[56] = (word >> 128) & M64
+        row[57] = (word >> 64) & M64
+        row[58] = word & M64
+        st[NEAR_SUM] = (
+            (self._near(row, near0) << 192) | (self._near(row, near1) << 128) | (self._near(row, near2) << 64)
         )
+        st[FAR_SUM] = (
+            (self._far(row, far0) << 192) | (self._far(row, far1) << 128) | (self._far(row, far2) << 64)
+        )
+        points[i] = self._point(places[i])
+        masks[i] = (row[ROW - 3] << 192) | (row[ROW - 2] << 128) | (row[ROW - 1] << 64)
+        st[NEAR_BOTTOM] = self._bottom(near_line, points[i])
+        st[FAR_BOTTOM] = self._bottom(far_line, points[i])
+        st[NEAR_SUM] = goldilocks._mul(
+            goldilocks._sub(st[NEAR_SUM], st[NEAR_OPENED]), self._cofactor(near_line, points[i])
+        )
+        st[FAR_SUM] = goldilocks._mul(
+            goldilocks._sub(st[FAR_SUM], st[FAR_OPENED]), self._cofactor(far_line, points[i])
+        )
+        values_[i] = goldilocks._add(
+            goldilocks._scale(st[NEAR_SUM], st[FAR_BOTTOM]), goldilocks._scale(st[FAR_SUM], st[NEAR_BOTTOM])
+        )
+        bottoms[i] = unsafe_mul(st[NEAR_BOTTOM], st[FAR_BOTTOM]) % P
+        products[i] = st[PRODUCT]
+        st[PRODUCT] = unsafe_mul(st[PRODUCT], unsafe_mul(bottoms[i], points[i]) % P) % P
     assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
-    for t: uint256 in range(TREES):
-        at: uint256 = rows_at[t] + sizes[t] * st[COUNT]
-        first: uint256 = t * QUERIES
-        st[NODE] = 0
-        for level: uint256 in range(st[LOG_SIZE], bound=MAX_LOG_SIZE):
-            st[CHILD] = first
-            for k: uint256 in range(widths[unsafe_add(level, 1)], bound=QUERIES):
-                step: uint256 = steps[st[NODE]]
-                st[NODE] = unsafe_add(st[NODE], 1)
-                if step == 2:
-                    digests[unsafe_add(first, k)] = self._node(
-                        digests[st[CHILD]], digests[unsafe_add(st[CHILD], 1)]
-                    )
-                    st[CHILD] = unsafe_add(st[CHILD], 2)
-                else:
-                    sibling: uint256 = convert(extract32(proof, at), uint256) & DIGEST_MASK
-                    at = unsafe_add(at, DIGEST)
-                    if step == 0:
-                        digests[unsafe_add(first, k)] = self._node(digests[st[CHILD]], sibling)
-                    else:
-                        digests[unsafe_add(first, k)] = self._node(sibling, digests[st[CHILD]])
-                    st[CHILD] = unsafe_add(st[CHILD], 1)
-        assert digests[first] == roots[t], "verifier: merkle"
+    # One inversion for all.
+    st[PRODUCT] = goldilocks._invert_base(st[PRODUCT])
+    for j: uint256 in range(counts[0], bound=QUERIES):
+        i: uint256 = counts[0] - 1 - j
+        st[TEMPORARY] = unsafe_mul(st[PRODUCT], products[i]) % P  # 1 over bottom and point
+        st[PRODUCT] = unsafe_mul(st[PRODUCT], unsafe_mul(bottoms[i], points[i]) % P) % P
+        inverses[i] = unsafe_mul(st[TEMPORARY], bottoms[i]) % P
+        values_[i] = goldilocks._add(
+            goldilocks._scale(values_[i], unsafe_mul(st[TEMPORARY], points[i]) % P), masks[i]
+        )
 
     # FRI: what is known goes into its place in the leaf, which ties the layers together.
     e: uint256[8] = empty(uint256[8])
-    for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS + 1):
-        level: uint256 = 3 * layer + 3
+    powers0: uint256[8] = empty(uint256[8])
+    powers1: uint256[8] = empty(uint256[8])
+    powers2: uint256[8] = empty(uint256[8])
+    twice1: uint256[8] = empty(uint256[8])
+    twice2: uint256[8] = empty(uint256[8])
+    for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS):
+        st[TEMPORARY] = goldilocks.EIGHTH << 192
+        for j: uint256 in range(8):
+            powers0[j] = st[TEMPORARY] >> 192
+            powers1[j] = (st[TEMPORARY] >> 128) & M64
+            powers2[j] = (st[TEMPORARY] >> 64) & M64
+            twice1[j] = 2 * powers1[j]
+            twice2[j] = 2 * powers2[j]
+            st[TEMPORARY] = goldilocks._mul(st[TEMPORARY], layers[2 * layer + 1])
+        paths_at[TREES + layer] = st[CURSOR] + 24 * (8 * counts[layer + 1] - counts[layer])
+        assert len(proof) >= paths_at[TREES + layer] + 8, "verifier: proof too short"
         st[KNOWN] = 0
-        assert (
-            len(proof) >= st[CURSOR] + 24 * (8 * widths[level] - widths[level - 3]) + 8
-        ), "verifier: proof too short"
-        for k: uint256 in range(widths[level], bound=QUERIES):
+        for k: uint256 in range(counts[layer + 1], bound=QUERIES):
             first: uint256 = places[(layer + 1) * QUERIES + k] << 3
+            st[TEMPORARY] = self._back(inverses[st[KNOWN]], places[layer * QUERIES + st[KNOWN]] & 7)
+            st[POINT] = points[st[KNOWN]]
+            wanted: uint256 = places[layer * QUERIES + st[KNOWN]]
             for j: uint256 in range(8):
-                if (
-                    st[KNOWN] < widths[level - 3]
-                    and places[unsafe_add(unsafe_mul(layer, QUERIES), st[KNOWN])] == unsafe_add(first, j)
-                ):
+                if wanted == unsafe_add(first, j):
                     e[j] = values_[st[KNOWN]]
                     st[KNOWN] = unsafe_add(st[KNOWN], 1)
+                    if st[KNOWN] < counts[layer]:
+                        wanted = places[layer * QUERIES + st[KNOWN]]
+                    else:
+                        wanted = 0
                 else:
                     e[j] = (convert(extract32(proof, st[CURSOR]), uint256) >> 64) << 64
                     st[BAD] |= unsafe_add((e[j] >> 64) & EVEN, CARRY)
                     st[BAD] |= unsafe_add((e[j] >> 128) & M64, CARRY)
                     st[CURSOR] = unsafe_add(st[CURSOR], 24)
-            digests[k] = self._leaf(e)
-            st[TEMPORARY] = self._point_inverse(first, self._shift_inverse(layer))
-            values_[k] = self._fold(e, goldilocks._scale(layers[2 * layer + 1], st[TEMPORARY]))
+            digests[(TREES + layer) * QUERIES + k] = self._leaf(e)
+            values_[k] = self._fold(e, powers0, powers1, powers2, twice1, twice2, st[TEMPORARY])
+            inverses[k] = self._eighth_power(st[TEMPORARY])
+            points[k] = self._eighth_power(st[POINT])
         assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
-        st[NODE] = starts_at[level]
-        for height: uint256 in range(MAX_LOG_SIZE):
-            if level + height == st[LOG_SIZE]:
-                break
-            st[CHILD] = 0
-            for k: uint256 in range(widths[level + height + 1], bound=QUERIES):
-                step: uint256 = steps[st[NODE]]
-                st[NODE] = unsafe_add(st[NODE], 1)
-                if step == 2:
-                    digests[k] = self._node(digests[st[CHILD]], digests[unsafe_add(st[CHILD], 1)])
-                    st[CHILD] = unsafe_add(st[CHILD], 2)
-                else:
-                    sibling: uint256 = convert(extract32(proof, st[CURSOR]), uint256) & DIGEST_MASK
-                    st[CURSOR] = unsafe_add(st[CURSOR], DIGEST)
-                    if step == 0:
-                        digests[k] = self._node(digests[st[CHILD]], sibling)
-                    else:
-                        digests[k] = self._node(sibling, digests[st[CHILD]])
-                    st[CHILD] = unsafe_add(st[CHILD], 1)
-        assert digests[0] == layers[2 * layer], "verifier: fri layer"
-
-    # The last fold is the final polynomial.
-    for k: uint256 in range(widths[3 * st[FOLDS]], bound=QUERIES):
-        x: uint256 = self._point(places[st[FOLDS] * QUERIES + k], self._shift(st[FOLDS]))
-        assert self._final_value(final, final_length, x) == values_[k], "verifier: fri final"
+        assert st[CURSOR] == paths_at[TREES + layer], "verifier: fri layer"
+        st[CURSOR] += DIGEST * siblings[layer + 1]
     assert len(proof) == st[CURSOR] + 8, "verifier: trailing bytes"
     assert convert(extract32(proof, st[CURSOR] - 24), uint256) & M64 == 0, "verifier: padding"
+
+    # The last fold is the final polynomial.
+    for k: uint256 in range(counts[st[FOLDS]], bound=QUERIES):
+        assert self._final_value(final, final_length, points[k]) == values_[k], "verifier: fri final"
+
+    # Every leaf lies under its root. Leaves climb one after the other; one that meets the path of the
+    # next waits on the stack.
+    stack: uint256[MAX_LOG_SIZE + 1] = empty(uint256[MAX_LOG_SIZE + 1])
+    levels: uint256[MAX_LOG_SIZE + 1] = empty(uint256[MAX_LOG_SIZE + 1])
+    levels[0] = max_value(uint256)
+    for t: uint256 in range(TREES + st[FOLDS], bound=TREES + MAX_FOLDS):
+        st[LAYER] = 0
+        if t >= TREES:
+            st[LAYER] = t - TREES + 1
+        st[TOP] = 0
+        at: uint256 = paths_at[t]
+        for k: uint256 in range(counts[st[LAYER]], bound=QUERIES):
+            hash: uint256 = digests[t * QUERIES + k]
+            place: uint256 = places[st[LAYER] * QUERIES + k]
+            st[MEET] = meets[st[LAYER] * QUERIES + k]
+            st[LEVEL] = 0
+            for turn: uint256 in range(MAX_LOG_SIZE):
+                stop: uint256 = min(st[MEET], levels[st[TOP]])
+                sibling: uint256 = 0
+                for turns: uint256 in range((stop - st[LEVEL]) >> 2, bound=MAX_LOG_SIZE >> 2):
+                    sibling = convert(extract32(proof, at), uint256) & DIGEST_MASK
+                    if place & 1 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 1 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 2 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 2 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 4 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    sibling = convert(extract32(proof, unsafe_add(at, 3 * DIGEST)), uint256) & DIGEST_MASK
+                    if place & 8 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    place = place >> 4
+                    at = unsafe_add(at, 4 * DIGEST)
+                for turns: uint256 in range((stop - st[LEVEL]) & 3, bound=3):
+                    sibling = convert(extract32(proof, at), uint256) & DIGEST_MASK
+                    if place & 1 == 0:
+                        hash = convert(keccak256(abi_encode(NODE, hash, sibling)), uint256) & DIGEST_MASK
+                    else:
+                        hash = convert(keccak256(abi_encode(NODE, sibling, hash)), uint256) & DIGEST_MASK
+                    place = place >> 1
+                    at = unsafe_add(at, DIGEST)
+                if stop == st[MEET]:
+                    break
+                hash = convert(keccak256(abi_encode(NODE, stack[st[TOP]], hash)), uint256) & DIGEST_MASK
+                st[TOP] = unsafe_sub(st[TOP], 1)
+                place = place >> 1
+                st[LEVEL] = unsafe_add(stop, 1)
+            st[TOP] = unsafe_add(st[TOP], 1)
+            stack[st[TOP]] = hash
+            levels[st[TOP]] = st[MEET]
+        if t < TREES:
+            assert stack[1] == roots[t], "verifier: merkle"
+        else:
+            assert stack[1] == layers[2 * (t - TREES)], "verifier: fri layer"
     return True
 
 
@@ -508,9 +582,9 @@ def _begin(log_rows: uint256) -> bytes32:
     @notice The transcript's state after options, AIR and length.
     """
     if log_rows == 13:
-        return 0x0af2041f9f5c3f6871dba05768d384b5c28eeb388987ec88eb582dc932faadc9
+        return 0xaa2ac673b6334ece9b294283886454e7e0433a317f988291d1b8e28776b45888
     if log_rows == 14:
-        return 0x55c0d3ab8b05b98e32dd0e3188887d6e22cf8e3e351fcda060d01947748e58ae
+        return 0x4d00e81d4f0de66956da16ac954b42e0f6b994fccf3fbaad6b67507a93862943
     raise "verifier: number of rows"
 
 
@@ -529,133 +603,67 @@ def _root(log_rows: uint256) -> uint256:
 
 @internal
 @pure
-def _horner(shares: DynArray[uint256, 1024], count: uint256, point: uint256) -> uint256:
+def _five(word: uint256, p1: uint256, p2: uint256, p3: uint256, p4: uint256) -> uint256:
     """
-    @notice Horner's rule over the list, from one, so that its length is bound too.
+    @notice Five shares of 48 bits under descending powers of a point.
     """
-    total: uint256 = goldilocks.ONE
-    left: uint256 = count
-    for word: uint256 in shares:
-        rest: uint256 = word
-        for lane: uint256 in range(5):
-            if left == 0:
-                break
-            total = goldilocks._add(goldilocks._mul(total, point), (rest >> 208) << 192)
-            rest = rest << 48
-            left = unsafe_sub(left, 1)
-    return total
-
-
-@internal
-@pure
-def _absorb_public(
-    state: bytes32, statement: uint256[10], shares: DynArray[uint256, 1024]
-) -> bytes32:
-    """
-    @notice Absorb root, scalars, the list behind its length, and the context behind its length.
-    @dev Everything after the tag's byte comes in pieces of 64 bits, so words are shifted by 8.
-    """
-    out: uint256[MAX_PUBLIC] = empty(uint256[MAX_PUBLIC])
-    scalars: uint256 = (
-        (statement[6] << 192) | (statement[7] << 128) | (statement[8] << 64) | statement[9]
+    a: uint256 = word >> 208
+    b: uint256 = (word >> 160) & SHARE
+    c: uint256 = (word >> 112) & SHARE
+    d: uint256 = (word >> 64) & SHARE
+    return (
+        (
+            unsafe_add(
+                unsafe_add(unsafe_mul(a, p4 >> 192), unsafe_mul(b, p3 >> 192)),
+                unsafe_add(
+                    unsafe_add(unsafe_mul(c, p2 >> 192), unsafe_mul(d, p1 >> 192)), (word >> 16) & SHARE
+                ),
+            )
+            % P
+            << 192
+        )
+        | (
+            unsafe_add(
+                unsafe_add(unsafe_mul(a, (p4 >> 128) & M64), unsafe_mul(b, (p3 >> 128) & M64)),
+                unsafe_add(unsafe_mul(c, (p2 >> 128) & M64), unsafe_mul(d, (p1 >> 128) & M64)),
+            )
+            % P
+            << 128
+        )
+        | (
+            unsafe_add(
+                unsafe_add(unsafe_mul(a, (p4 >> 64) & M64), unsafe_mul(b, (p3 >> 64) & M64)),
+                unsafe_add(unsafe_mul(c, (p2 >> 64) & M64), unsafe_mul(d, (p1 >> 64) & M64)),
+            )
+            % P
+            << 64
+        )
     )
-    out[0] = convert(state, uint256)
-    out[1] = (2 << 248) | (statement[4] >> 8)
-    out[2] = (statement[4] << 248) | (scalars >> 8)
-    # p: words written, their last byte on its way to the next, pieces gathered, how many of them
-    p: uint256[4] = [3, scalars << 248, statement[5], 1]
-    left: uint256 = statement[5]
-    for word: uint256 in shares:
-        rest: uint256 = word
-        for lane: uint256 in range(5):
-            if left == 0:
-                break
-            p[2] = (p[2] << 64) | (rest >> 208)
-            p[3] = unsafe_add(p[3], 1)
-            if p[3] & 3 == 0:
-                out[p[0]] = p[1] | (p[2] >> 8)
-                p[1] = p[2] << 248
-                p[0] = unsafe_add(p[0], 1)
-            rest = rest << 48
-            left = unsafe_sub(left, 1)
-    context: uint256[4] = [statement[0], statement[1], statement[2], statement[3]]
-    for k: uint256 in range(17):
-        piece: uint256 = 128
-        if k > 0:
-            piece = (context[(k - 1) >> 2] >> (192 - 64 * ((k - 1) & 3))) & M64
-        p[2] = (p[2] << 64) | piece
-        p[3] = unsafe_add(p[3], 1)
-        if p[3] & 3 == 0:
-            out[p[0]] = p[1] | (p[2] >> 8)
-            p[1] = p[2] << 248
-            p[0] = unsafe_add(p[0], 1)
-    last: uint256 = 0
-    if p[3] & 3 != 0:
-        last = p[2] << (64 * (4 - (p[3] & 3)))
-    out[p[0]] = p[1] | (last >> 8)
-    out[p[0] + 1] = last << 248
-    return keccak256(slice(abi_encode(out), 0, 33 + 64 + 8 * p[3]))
-
-@internal
-@view
-def _divisors(z: uint256, log_rows: uint256) -> uint256[3]:
-    """
-    @notice 1 over what vanishes on the rows of each kind of constraint, at z.
-    """
-    out: uint256[3] = empty(uint256[3])
-    root: uint256 = self._root(log_rows)
-    power: uint256 = goldilocks._power(z, 1 << log_rows)
-    point: uint256 = 0
-    value: uint256 = 0
-    value = goldilocks._invert(goldilocks._sub(power, goldilocks.ONE))
-    point = goldilocks._power_base(root, (1 << log_rows) - EXEMPT)
-    for i: uint256 in range(EXEMPT):
-        value = goldilocks._mul(value, goldilocks._sub(z, point << 192))
-        point = unsafe_mul(point, root) % goldilocks.P
-    out[0] = value
-    point = goldilocks._power_base(root, 0)
-    out[1] = goldilocks._invert(goldilocks._sub(z, point << 192))
-    point = goldilocks._power_base(root, (1 << log_rows) - EXEMPT)
-    out[2] = goldilocks._invert(goldilocks._sub(z, point << 192))
-    return out
 
 
 @internal
 @pure
-def _evaluate(
-    v: uint256[INPUTS], divisors: uint256[3], beta: uint256
-) -> uint256:
+def _absorb_public(state: bytes32, statement: uint256[10], list_digest: bytes32) -> bytes32:
     """
-    @notice All constraints at z, each over its divisor, joined by powers of beta.
+    @notice Absorb root, scalars, the list's length and digest, and the context behind its length.
     """
-    m: uint256[SLOTS] = empty(uint256[SLOTS])
-    for k: uint256 in range(INPUTS):
-        m[k] = v[k]
-    data: Bytes[112] = CONSTANTS
-    for k: uint256 in range(10):
-        m[INPUTS + k] = (convert(extract32(data, 8 * k), uint256) >> 192) << 192
-    code: Bytes[1728] = CODE
-    total: uint256 = 0
-    for k: uint256 in range(212):
-        step: uint256 = convert(extract32(code, 8 * k), uint256) >> 192
-        operation: uint256 = step >> 48
-        target: uint256 = (step >> 32) & 65535
-        left: uint256 = m[(step >> 16) & 65535]
-        if operation < 2:
-            if operation == 0:
-                m[target] = goldilocks._add(left, m[step & 65535])
-            else:
-                m[target] = goldilocks._sub(left, m[step & 65535])
-        elif operation == 2:
-            m[target] = goldilocks._mul(left, m[step & 65535])
-        elif operation == 3:
-            if target > 0:
-                left = goldilocks._mul(left, divisors[target - 1])
-            total = goldilocks._add(goldilocks._mul(total, beta), left)
-        else:
-            total = goldilocks._mul(total, divisors[0])
-    return total
-
+    return keccak256(
+        concat(
+            state,
+            x"02",
+            convert(statement[4], bytes32),
+            convert(
+                (statement[6] << 192) | (statement[7] << 128) | (statement[8] << 64) | statement[9], bytes32
+            ),
+            convert(convert(statement[5], uint64), bytes8),
+            list_digest,
+            convert(convert(128, uint64), bytes8),
+            convert(statement[0], bytes32),
+            convert(statement[1], bytes32),
+            convert(statement[2], bytes32),
+            convert(statement[3], bytes32),
+        )
+    )
 
 @internal
 @pure
@@ -681,17 +689,25 @@ def _positions(seed: bytes32, log_size: uint256) -> uint256[QUERIES]:
 
 @internal
 @pure
-def _node(left: uint256, right: uint256) -> uint256:
+def _highest_bit(x: uint256) -> uint256:
     """
-    @notice An inner node: keccak of 0x01 and both digests, cut.
+    @notice floor(log2 x) for 0 < x < 2^32.
     """
-    return (
-        convert(
-            keccak256(concat(convert((1 << 248) | (left >> 8) | (right >> 216), bytes32), convert(convert(right << 40, bytes32), bytes21))),
-            uint256,
-        )
-        & DIGEST_MASK
-    )
+    n: uint256 = 0
+    y: uint256 = x
+    if y >> 16 != 0:
+        n = 16
+        y = y >> 16
+    if y >> 8 != 0:
+        n = unsafe_add(n, 8)
+        y = y >> 8
+    if y >> 4 != 0:
+        n = unsafe_add(n, 4)
+        y = y >> 4
+    if y >> 2 != 0:
+        n = unsafe_add(n, 2)
+        y = y >> 2
+    return unsafe_add(n, y >> 1)
 
 
 @internal
@@ -720,79 +736,141 @@ def _leaf(e: uint256[8]) -> uint256:
 
 @internal
 @pure
-def _fold(e: uint256[8], c: uint256) -> uint256:
+def _transform(e: uint256[8], powers: uint256[8], lane: uint256) -> uint256[8]:
     """
-    @notice Fold eight siblings into one; c is the challenge over the first one's point.
+    @notice The inverse Fourier transform, times 8, of one coordinate of eight siblings, which lie in
+            bit-reversed order; output j times powers[j], not reduced. The root of order 8 is -2^24, so
+            twiddles are shifts.
     """
-    a: uint256 = goldilocks._butterfly(e[0], e[1], c)
-    b: uint256 = goldilocks._butterfly(e[2], e[3], goldilocks._scale(c, 18446462594437873665))
-    d: uint256 = goldilocks._mul(c, c)
-    a = goldilocks._butterfly(a, b, d)
-    b = goldilocks._butterfly(e[4], e[5], goldilocks._scale(c, 1099511627520))
-    f: uint256 = goldilocks._butterfly(e[6], e[7], goldilocks._scale(c, 16777216))
-    b = goldilocks._butterfly(b, f, goldilocks._scale(d, 18446462594437873665))
-    a = goldilocks._butterfly(a, b, goldilocks._mul(d, d))
-    return goldilocks._scale(a, goldilocks.EIGHTH)
+    b: uint256[8] = empty(uint256[8])
+    x: uint256 = (e[0] >> lane) & M64
+    y: uint256 = (e[1] >> lane) & M64
+    b[0] = unsafe_add(x, y)
+    b[1] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[2] >> lane) & M64
+    y = (e[3] >> lane) & M64
+    b[2] = unsafe_add(x, y)
+    b[3] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[4] >> lane) & M64
+    y = (e[5] >> lane) & M64
+    b[4] = unsafe_add(x, y)
+    b[5] = unsafe_sub(unsafe_add(x, P), y)
+    x = (e[6] >> lane) & M64
+    y = (e[7] >> lane) & M64
+    b[6] = unsafe_add(x, y)
+    b[7] = unsafe_sub(unsafe_add(x, P), y)
+    out: uint256[8] = empty(uint256[8])
+    # even outputs
+    x = unsafe_add(b[0], b[2])
+    y = unsafe_add(b[4], b[6])
+    out[0] = unsafe_add(x, y) % P
+    out[4] = unsafe_mul(unsafe_sub(unsafe_add(x, 4 * P), y) % P, powers[4])
+    x = unsafe_sub(unsafe_add(b[0], 2 * P), b[2])
+    y = unsafe_sub(unsafe_add(b[4], 2 * P), b[6]) << 48
+    out[2] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 52), y) % P, powers[2])
+    out[6] = unsafe_mul(unsafe_add(x, y) % P, powers[6])
+    # odd outputs
+    x = unsafe_sub(unsafe_add(b[1], P << 50), b[3] << 48)
+    y = unsafe_sub(unsafe_add(b[5], P << 50), b[7] << 48) << 72
+    out[1] = unsafe_mul(unsafe_add(x, y) % P, powers[1])
+    out[5] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 124), y) % P, powers[5])
+    x = unsafe_add(b[1], b[3] << 48)
+    y = unsafe_add(b[5], b[7] << 48) << 24
+    out[3] = unsafe_mul(unsafe_add(x, y) % P, powers[3])
+    out[7] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 76), y) % P, powers[7])
+    return out
 
 
 @internal
 @pure
-def _near_base_0(row: uint256[BASE], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[0], w[0]), unsafe_mul(row[1], w[1])), unsafe_mul(row[2], w[2])), unsafe_mul(row[3], w[3])), unsafe_mul(row[4], w[4])), unsafe_mul(row[5], w[5])), unsafe_mul(row[6], w[6])), unsafe_mul(row[7], w[7]))
-
-
-@internal
-@pure
-def _near_base_1(row: uint256[BASE], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[8], w[8]), unsafe_mul(row[9], w[9])), unsafe_mul(row[10], w[10])), unsafe_mul(row[11], w[11])), unsafe_mul(row[12], w[12])), unsafe_mul(row[13], w[13])), unsafe_mul(row[14], w[14])), unsafe_mul(row[15], w[15]))
-
-
-@internal
-@pure
-def _near_base_2(row: uint256[BASE], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[16], w[16]), unsafe_mul(row[17], w[17])), unsafe_mul(row[18], w[18])), unsafe_mul(row[19], w[19])), unsafe_mul(row[20], w[20])), unsafe_mul(row[21], w[21])), unsafe_mul(row[22], w[22]))
-
-
-@internal
-@pure
-def _near_cubic_0(row: uint256[CUBIC], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[0], w[23]), unsafe_mul(row[1], w[24])), unsafe_mul(row[2], w[25])), unsafe_mul(row[3], w[26])), unsafe_mul(row[4], w[27])), unsafe_mul(row[5], w[28])), unsafe_mul(row[6], w[29])), unsafe_mul(row[7], w[30]))
-
-
-@internal
-@pure
-def _near_cubic_1(row: uint256[CUBIC], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_mul(row[8], w[31]), unsafe_mul(row[9], w[32])), unsafe_mul(row[10], w[33]))
-
-
-@internal
-@pure
-def _far_base_0(row: uint256[BASE], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[6], w[34]), unsafe_mul(row[7], w[35])), unsafe_mul(row[8], w[36])), unsafe_mul(row[9], w[37])), unsafe_mul(row[10], w[38])), unsafe_mul(row[11], w[39])), unsafe_mul(row[12], w[40])), unsafe_mul(row[13], w[41]))
-
-
-@internal
-@pure
-def _far_base_1(row: uint256[BASE], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_add(unsafe_mul(row[14], w[42]), unsafe_mul(row[15], w[43])), unsafe_mul(row[16], w[44])), unsafe_mul(row[17], w[45])), unsafe_mul(row[18], w[46])), unsafe_mul(row[19], w[47])), unsafe_mul(row[21], w[48]))
-
-
-@internal
-@pure
-def _far_cubic_0(row: uint256[CUBIC], w: uint256[FRAME]) -> uint256:
-    return unsafe_add(unsafe_mul(row[0], w[49]), unsafe_mul(row[7], w[50]))
-
-@internal
-@pure
-def _join(s: uint256[9]) -> uint256:
+def _fold(
+    e: uint256[8],
+    w0: uint256[8],
+    w1: uint256[8],
+    w2: uint256[8],
+    twice1: uint256[8],
+    twice2: uint256[8],
+    y: uint256,
+) -> uint256:
     """
-    @notice s[0..2] + X s[3..5] + X^2 s[6..8], reduced; each below 2^160.
+    @notice Fold eight siblings into one; y is 1 over the first one's point, w the challenge's powers
+            over 8 by coordinate, and twice two of them.
     """
+    powers: uint256[8] = empty(uint256[8])
+    powers[0] = 1
+    powers[1] = y
+    x: uint256 = unsafe_mul(y, y) % P
+    powers[2] = x
+    x = unsafe_mul(x, y) % P
+    powers[3] = x
+    x = unsafe_mul(x, y) % P
+    powers[4] = x
+    x = unsafe_mul(x, y) % P
+    powers[5] = x
+    x = unsafe_mul(x, y) % P
+    powers[6] = x
+    powers[7] = unsafe_mul(x, y) % P
+    p: uint256[8] = self._transform(e, powers, 192)
+    q: uint256[8] = self._transform(e, powers, 128)
+    r: uint256[8] = self._transform(e, powers, 64)
     return (
-        (unsafe_add(s[0], unsafe_mul(2, unsafe_add(s[5], s[7]))) % P << 192)
-        | (unsafe_add(unsafe_add(s[1], s[3]), unsafe_mul(2, s[8])) % P << 128)
-        | (unsafe_add(unsafe_add(s[2], s[4]), s[6]) % P << 64)
+        (self._products(p, w0, q, twice2, r, twice1) << 192)
+        | (self._products(p, w1, q, w0, r, twice2) << 128)
+        | (self._products(p, w2, q, w1, r, w0) << 64)
     )
+
+
+@internal
+@pure
+def _products(
+    p: uint256[8], u: uint256[8], q: uint256[8], v: uint256[8], r: uint256[8], w: uint256[8]
+) -> uint256:
+    """
+    @notice Sum of products of numbers below 2^128 and 2^65, reduced.
+    """
+    return unsafe_add(unsafe_mul(p[0], u[0]), unsafe_add(unsafe_mul(q[0], v[0]), unsafe_add(unsafe_mul(r[0], w[0]), unsafe_add(unsafe_mul(p[1], u[1]), unsafe_add(unsafe_mul(q[1], v[1]), unsafe_add(unsafe_mul(r[1], w[1]), unsafe_add(unsafe_mul(p[2], u[2]), unsafe_add(unsafe_mul(q[2], v[2]), unsafe_add(unsafe_mul(r[2], w[2]), unsafe_add(unsafe_mul(p[3], u[3]), unsafe_add(unsafe_mul(q[3], v[3]), unsafe_add(unsafe_mul(r[3], w[3]), unsafe_add(unsafe_mul(p[4], u[4]), unsafe_add(unsafe_mul(q[4], v[4]), unsafe_add(unsafe_mul(r[4], w[4]), unsafe_add(unsafe_mul(p[5], u[5]), unsafe_add(unsafe_mul(q[5], v[5]), unsafe_add(unsafe_mul(r[5], w[5]), unsafe_add(unsafe_mul(p[6], u[6]), unsafe_add(unsafe_mul(q[6], v[6]), unsafe_add(unsafe_mul(r[6], w[6]), unsafe_add(unsafe_mul(p[7], u[7]), unsafe_add(unsafe_mul(q[7], v[7]), unsafe_mul(r[7], w[7])))))))))))))))))))))))) % P
+
+
+@internal
+@pure
+def _eighth_power(x: uint256) -> uint256:
+    y: uint256 = unsafe_mul(x, x) % P
+    y = unsafe_mul(y, y) % P
+    return unsafe_mul(y, y) % P
+
+
+@internal
+@pure
+def _back(inverse: uint256, place: uint256) -> uint256:
+    """
+    @notice From 1 over a point to 1 over the first point of its group of eight.
+    """
+    y: uint256 = inverse
+    if place & 1 != 0:
+        y = unsafe_sub(P, y)
+    if place & 2 != 0:
+        y = (y << 48) % P
+    if place & 4 != 0:
+        y = unsafe_sub(P, (y << 24) % P)
+    return y
+
+
+@internal
+@pure
+def _near(row: uint256[ROW], w: uint256[NEAR_COLUMNS]) -> uint256:
+    """
+    @notice One coordinate of the weighted sum over the columns opened at z.
+    """
+    return unsafe_add(unsafe_mul(row[0], w[0]), unsafe_add(unsafe_mul(row[1], w[1]), unsafe_add(unsafe_mul(row[2], w[2]), unsafe_add(unsafe_mul(row[3], w[3]), unsafe_add(unsafe_mul(row[4], w[4]), unsafe_add(unsafe_mul(row[5], w[5]), unsafe_add(unsafe_mul(row[6], w[6]), unsafe_add(unsafe_mul(row[7], w[7]), unsafe_add(unsafe_mul(row[8], w[8]), unsafe_add(unsafe_mul(row[9], w[9]), unsafe_add(unsafe_mul(row[10], w[10]), unsafe_add(unsafe_mul(row[11], w[11]), unsafe_add(unsafe_mul(row[12], w[12]), unsafe_add(unsafe_mul(row[13], w[13]), unsafe_add(unsafe_mul(row[14], w[14]), unsafe_add(unsafe_mul(row[15], w[15]), unsafe_add(unsafe_mul(row[16], w[16]), unsafe_add(unsafe_mul(row[17], w[17]), unsafe_add(unsafe_mul(row[18], w[18]), unsafe_add(unsafe_mul(row[19], w[19]), unsafe_add(unsafe_mul(row[20], w[20]), unsafe_add(unsafe_mul(row[21], w[21]), unsafe_add(unsafe_mul(row[22], w[22]), unsafe_add(unsafe_mul(row[23], w[23]), unsafe_add(unsafe_mul(row[24], w[24]), unsafe_add(unsafe_mul(row[25], w[25]), unsafe_add(unsafe_mul(row[26], w[26]), unsafe_add(unsafe_mul(row[27], w[27]), unsafe_add(unsafe_mul(row[28], w[28]), unsafe_add(unsafe_mul(row[29], w[29]), unsafe_add(unsafe_mul(row[30], w[30]), unsafe_add(unsafe_mul(row[31], w[31]), unsafe_add(unsafe_mul(row[32], w[32]), unsafe_add(unsafe_mul(row[33], w[33]), unsafe_add(unsafe_mul(row[34], w[34]), unsafe_add(unsafe_mul(row[35], w[35]), unsafe_add(unsafe_mul(row[36], w[36]), unsafe_add(unsafe_mul(row[37], w[37]), unsafe_add(unsafe_mul(row[38], w[38]), unsafe_add(unsafe_mul(row[39], w[39]), unsafe_add(unsafe_mul(row[40], w[40]), unsafe_add(unsafe_mul(row[41], w[41]), unsafe_add(unsafe_mul(row[42], w[42]), unsafe_add(unsafe_mul(row[43], w[43]), unsafe_add(unsafe_mul(row[44], w[44]), unsafe_add(unsafe_mul(row[45], w[45]), unsafe_add(unsafe_mul(row[46], w[46]), unsafe_add(unsafe_mul(row[47], w[47]), unsafe_add(unsafe_mul(row[48], w[48]), unsafe_add(unsafe_mul(row[49], w[49]), unsafe_add(unsafe_mul(row[50], w[50]), unsafe_add(unsafe_mul(row[51], w[51]), unsafe_add(unsafe_mul(row[52], w[52]), unsafe_add(unsafe_mul(row[53], w[53]), unsafe_add(unsafe_mul(row[54], w[54]), unsafe_mul(row[55], w[55])))))))))))))))))))))))))))))))))))))))))))))))))))))))) % P
+
+
+@internal
+@pure
+def _far(row: uint256[ROW], w: uint256[FAR_COLUMNS]) -> uint256:
+    """
+    @notice Of those opened in the next row.
+    """
+    return unsafe_add(unsafe_mul(row[6], w[0]), unsafe_add(unsafe_mul(row[7], w[1]), unsafe_add(unsafe_mul(row[8], w[2]), unsafe_add(unsafe_mul(row[9], w[3]), unsafe_add(unsafe_mul(row[10], w[4]), unsafe_add(unsafe_mul(row[11], w[5]), unsafe_add(unsafe_mul(row[12], w[6]), unsafe_add(unsafe_mul(row[13], w[7]), unsafe_add(unsafe_mul(row[14], w[8]), unsafe_add(unsafe_mul(row[15], w[9]), unsafe_add(unsafe_mul(row[16], w[10]), unsafe_add(unsafe_mul(row[17], w[11]), unsafe_add(unsafe_mul(row[18], w[12]), unsafe_add(unsafe_mul(row[19], w[13]), unsafe_add(unsafe_mul(row[21], w[14]), unsafe_add(unsafe_mul(row[23], w[15]), unsafe_add(unsafe_mul(row[24], w[16]), unsafe_add(unsafe_mul(row[25], w[17]), unsafe_add(unsafe_mul(row[44], w[18]), unsafe_add(unsafe_mul(row[45], w[19]), unsafe_mul(row[46], w[20]))))))))))))))))))))) % P
 
 
 @internal
@@ -815,24 +893,64 @@ def _final_value(final: uint256[MAX_FINAL], length: uint256, x: uint256) -> uint
 
 
 @internal
-@view
-def _deep(near: uint256, far: uint256, x: uint256, z: uint256, following: uint256) -> uint256:
+@pure
+def _line(z: uint256) -> uint256[5]:
     """
-    @notice near/(x - z) + far/(x - following), with one inversion.
+    @notice What (x - z) is inverted with for x in the base field: with t, u, n trace, second
+            invariant and norm of z, 1/(x - z) = (x^2 + x (z - t) + z^2 - t z + u)/(x^3 - t x^2 + u x - n).
     """
-    a: uint256 = goldilocks._sub(x << 192, z)
-    b: uint256 = goldilocks._sub(x << 192, following)
-    top: uint256 = goldilocks._add(goldilocks._mul(near, b), goldilocks._mul(far, a))
-    return goldilocks._mul(top, goldilocks._invert(goldilocks._mul(a, b)))
+    a: uint256 = z >> 192
+    b: uint256 = (z >> 128) & M64
+    c: uint256 = (z >> 64) & M64
+    t: uint256 = unsafe_mul(3, a) % P
+    bc: uint256 = unsafe_mul(b, c) % P
+    u: uint256 = unsafe_mul(3, unsafe_add(unsafe_mul(a, a), unsafe_mul(2, unsafe_sub(P, bc)))) % P
+    n: uint256 = unsafe_add(
+        unsafe_mul(unsafe_mul(a, a) % P, a),
+        unsafe_add(
+            unsafe_mul(2, unsafe_mul(unsafe_mul(b, b) % P, b)),
+            unsafe_add(
+                unsafe_mul(4, unsafe_mul(unsafe_mul(c, c) % P, c)),
+                unsafe_mul(6, unsafe_mul(a, unsafe_sub(P, bc))),
+            ),
+        ),
+    ) % P
+    first: uint256 = goldilocks._sub(z, t << 192)
+    return [
+        first,
+        goldilocks._add(goldilocks._mul(z, first), u << 192),
+        unsafe_sub(P, t),
+        u,
+        unsafe_sub(P, n),
+    ]
 
 
 @internal
 @pure
-def _point(position: uint256, offset: uint256) -> uint256:
+def _cofactor(line: uint256[5], x: uint256) -> uint256:
+    k: uint256 = line[0]
+    m: uint256 = line[1]
+    return (
+        (unsafe_add(unsafe_mul(unsafe_add(x, k >> 192), x), m >> 192) % P << 192)
+        | (unsafe_add(unsafe_mul((k >> 128) & M64, x), (m >> 128) & M64) % P << 128)
+        | (unsafe_add(unsafe_mul((k >> 64) & M64, x), (m >> 64) & M64) % P << 64)
+    )
+
+
+@internal
+@pure
+def _bottom(line: uint256[5], x: uint256) -> uint256:
+    y: uint256 = unsafe_add(unsafe_mul(unsafe_add(x, line[2]), x), line[3]) % P
+    return unsafe_add(unsafe_mul(y, x), line[4]) % P
+
+
+@internal
+@pure
+def _point(position: uint256) -> uint256:
     """
-    @notice The point at a position of a bit-reversed domain.
+    @notice The point at a position of the bit-reversed domain.
     """
-    x: uint256 = offset
+    x: uint256 = 7
     if position & 1 != 0:
         x = unsafe_mul(x, 18446744069414584320) % goldilocks.P
     if position & 2 != 0:
@@ -877,86 +995,8 @@ def _point(position: uint256, offset: uint256) -> uint256:
         x = unsafe_mul(x, 17654865857378133588) % goldilocks.P
     if position & 2097152 != 0:
         x = unsafe_mul(x, 5416168637041100469) % goldilocks.P
+    if position & 4194304 != 0:
+        x = unsafe_mul(x, 16905767614792059275) % goldilocks.P
+    if position & 8388608 != 0:
+        x = unsafe_mul(x, 9713644485405565297) % goldilocks.P
     return x
-
-
-@internal
-@pure
-def _point_inverse(position: uint256, offset: uint256) -> uint256:
-    x: uint256 = offset
-    if position & 1 != 0:
-        x = unsafe_mul(x, 18446744069414584320) % goldilocks.P
-    if position & 2 != 0:
-        x = unsafe_mul(x, 18446462594437873665) % goldilocks.P
-    if position & 4 != 0:
-        x = unsafe_mul(x, 1099511627520) % goldilocks.P
-    if position & 8 != 0:
-        x = unsafe_mul(x, 68719476736) % goldilocks.P
-    if position & 16 != 0:
-        x = unsafe_mul(x, 18446744069414322177) % goldilocks.P
-    if position & 32 != 0:
-        x = unsafe_mul(x, 18302628881338728449) % goldilocks.P
-    if position & 64 != 0:
-        x = unsafe_mul(x, 18442240469787213841) % goldilocks.P
-    if position & 128 != 0:
-        x = unsafe_mul(x, 2117504431143841456) % goldilocks.P
-    if position & 256 != 0:
-        x = unsafe_mul(x, 4459017075746761332) % goldilocks.P
-    if position & 512 != 0:
-        x = unsafe_mul(x, 4295002282146690441) % goldilocks.P
-    if position & 1024 != 0:
-        x = unsafe_mul(x, 8548973421900915981) % goldilocks.P
-    if position & 2048 != 0:
-        x = unsafe_mul(x, 11164456749895610016) % goldilocks.P
-    if position & 4096 != 0:
-        x = unsafe_mul(x, 3968367389790187850) % goldilocks.P
-    if position & 8192 != 0:
-        x = unsafe_mul(x, 4654242210262998966) % goldilocks.P
-    if position & 16384 != 0:
-        x = unsafe_mul(x, 1553425662128427817) % goldilocks.P
-    if position & 32768 != 0:
-        x = unsafe_mul(x, 7868944258580147481) % goldilocks.P
-    if position & 65536 != 0:
-        x = unsafe_mul(x, 14744321562856667967) % goldilocks.P
-    if position & 131072 != 0:
-        x = unsafe_mul(x, 2513567076326282710) % goldilocks.P
-    if position & 262144 != 0:
-        x = unsafe_mul(x, 5089696809409609209) % goldilocks.P
-    if position & 524288 != 0:
-        x = unsafe_mul(x, 17260140776825220475) % goldilocks.P
-    if position & 1048576 != 0:
-        x = unsafe_mul(x, 11898519751787946856) % goldilocks.P
-    if position & 2097152 != 0:
-        x = unsafe_mul(x, 15307271466853436433) % goldilocks.P
-    return x
-
-
-@internal
-@pure
-def _shift(layer: uint256) -> uint256:
-    """
-    @notice The offset of a layer's domain: 7^(8^layer).
-    """
-    if layer == 0:
-        return 7
-    if layer == 1:
-        return 5764801
-    if layer == 2:
-        return 11250886851934520606
-    if layer == 3:
-        return 18371408314118145657
-    raise "verifier: layer"
-
-
-@internal
-@pure
-def _shift_inverse(layer: uint256) -> uint256:
-    if layer == 0:
-        return 2635249152773512046
-    if layer == 1:
-        return 12421013511830570338
-    if layer == 2:
-        return 11143297345130450484
-    if layer == 3:
-        return 1138102428757299658
-    raise "verifier: layer"

@@ -65,24 +65,11 @@ def _scale(x: uint256, k: uint256) -> uint256:
 
 @internal
 @pure
-def _butterfly(x: uint256, y: uint256, w: uint256) -> uint256:
+def _shift(x: uint256) -> uint256:
     """
-    @notice x + y + w (x - y): twice a fold of two values, w the challenge over the point.
+    @notice x times X.
     """
-    a: uint256 = unsafe_sub(unsafe_add(x >> 192, P), y >> 192)
-    b: uint256 = unsafe_sub(unsafe_add((x >> 128) & M64, P), (y >> 128) & M64)
-    c: uint256 = unsafe_sub(unsafe_add((x >> 64) & M64, P), (y >> 64) & M64)
-    d: uint256 = w >> 192
-    e: uint256 = (w >> 128) & M64
-    f: uint256 = (w >> 64) & M64
-    r: uint256 = unsafe_add(unsafe_mul(a, d), unsafe_mul(2, unsafe_add(unsafe_mul(b, f), unsafe_mul(c, e))))
-    s: uint256 = unsafe_add(unsafe_add(unsafe_mul(a, e), unsafe_mul(b, d)), unsafe_mul(2, unsafe_mul(c, f)))
-    t: uint256 = unsafe_add(unsafe_add(unsafe_mul(a, f), unsafe_mul(b, e)), unsafe_mul(c, d))
-    return (
-        (unsafe_add(r, unsafe_add(x >> 192, y >> 192)) % P << 192)
-        | (unsafe_add(s, unsafe_add((x >> 128) & M64, (y >> 128) & M64)) % P << 128)
-        | (unsafe_add(t, unsafe_add((x >> 64) & M64, (y >> 64) & M64)) % P << 64)
-    )
+    return (((x >> 63) & (M64 << 1)) % P << 192) | ((x >> 64) & (M64 << 128)) | ((x >> 64) & (M64 << 64))
 
 
 @internal

@@ -51,7 +51,11 @@ def in_python(air: Air, statement: Statement, proof: bytes) -> bool:
 
 @pytest.mark.parametrize(
     ("name", "lengths", "options"),
-    [("axr1_100", "13,14,15,16", "onchain-100"), ("axr1_compact_100", "13,14", "compact-100")],
+    [
+        ("axr1_100", "13,14,15,16", "onchain-100"),
+        ("axr1_compact_100", "13,14", "compact-100"),
+        ("axr1_compact_128", "13,14", "compact-128"),
+    ],
 )
 def test_the_contract_is_what_the_generator_prints(
     tmp_path: Path, name: str, lengths: str, options: str
@@ -59,8 +63,9 @@ def test_the_contract_is_what_the_generator_prints(
     out = tmp_path / f"{name}.vy"
     arguments = ["vyper", "axon.rewards.air:reward_air", "--log-rows", lengths, "--options", options]
     assert main([*arguments, "--face", "pool", "-o", str(out)]) == 0
-    committed = Path(__file__).parents[2] / "contracts" / "stark" / f"{name}.vy"
-    assert out.read_text() == committed.read_text()
+    committed = Path(__file__).parents[2] / "contracts" / "stark"
+    for file in (f"{name}.vy", f"{name}_constraints.vy"):
+        assert (tmp_path / file).read_text() == (committed / file).read_text()
 
 
 def test_an_honest_proof_is_accepted_by_both() -> None:

@@ -7,11 +7,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from vyper.compiler import compile_from_file_input
-from vyper.compiler.input_bundle import FilesystemInputBundle
-from vyper.compiler.settings import OptimizationLevel, Settings
 
 from axon.chain.artifacts import Artifact
+from axon.chain.build import compile_verifier
 from axon.chain.contract import Contract, deploy
 from axon.chain.embedded import EmbeddedChain
 from axon.errors import ChainError, ProofRejected
@@ -49,23 +47,18 @@ FAMILIES: dict[str, tuple[Callable[[int], Air], Callable[[], Case]]] = {
 @cache
 def printed(name: str, venom: bool) -> Contract:
     family, case = FAMILIES[name]
-    source = verifier_source(family, [case()[0].log_rows], SMALL)
-    bundle = FilesystemInputBundle([CONTRACTS])
-    file = CONTRACTS / "stark" / f"_{name}_{os.getpid()}.vy"  # beside its modules while it compiles
-    file.write_text(source, "utf-8")
+    name = f"_{name}_{os.getpid()}"
+    files = [
+        CONTRACTS / "stark" / f"{name}{part}.vy" for part in ("", "_constraints")
+    ]  # beside their modules
+    for file, source in zip(files, verifier_source(family, [case()[0].log_rows], SMALL)):
+        file.write_text(source, "utf-8")
     try:
-        out = compile_from_file_input(
-            bundle.load_file(f"stark/{file.name}"),
-            input_bundle=bundle,
-            output_formats=["abi", "bytecode"],
-            settings=Settings(
-                evm_version="prague", optimize=OptimizationLevel.CODESIZE, experimental_codegen=venom
-            ),
-        )
+        compiled = compile_verifier(f"stark/{name}", venom)
     finally:
-        file.unlink()
-    code = bytes.fromhex(out["bytecode"].removeprefix("0x"))
-    return deploy(EmbeddedChain(), Artifact(name, out["abi"], code))
+        for file in files:
+            file.unlink()
+    return deploy(EmbeddedChain(), Artifact(name, compiled["abi"], bytes.fromhex(compiled["bytecode"])))  # type: ignore[arg-type]
 
 
 def on_chain(contract: Contract, public: dict[str, object], wrapped: bytes) -> bool:

@@ -15,11 +15,9 @@ from unittest import mock
 import numpy as np
 import pytest
 from eth_account import Account as EthAccount
-from vyper.compiler import compile_from_file_input
-from vyper.compiler.input_bundle import FilesystemInputBundle
-from vyper.compiler.settings import OptimizationLevel, Settings
 
 from axon.chain.artifacts import Artifact
+from axon.chain.build import compile_verifier
 from axon.chain.contract import Contract, deploy, encode_call
 from axon.chain.rpc import RpcChain
 from axon.chain.wallet import KeyWallet
@@ -126,22 +124,18 @@ def printed(
     chain: RpcChain, name: str, family: Callable[[int], Air], case: cases.Case, options: Options
 ) -> Contract:
     """Print, compile and deploy."""
-    bundle = FilesystemInputBundle([CONTRACTS])
-    file = CONTRACTS / "stark" / f"_small_{name}_{os.getpid()}.vy"  # beside its modules while it compiles
-    file.write_text(verifier_source(family, [case[0].log_rows], options), "utf-8")
+    name = f"_small_{name}_{os.getpid()}"
+    files = [
+        CONTRACTS / "stark" / f"{name}{part}.vy" for part in ("", "_constraints")
+    ]  # beside their modules
+    for file, source in zip(files, verifier_source(family, [case[0].log_rows], options)):
+        file.write_text(source, "utf-8")
     try:
-        out = compile_from_file_input(
-            bundle.load_file(f"stark/{file.name}"),
-            input_bundle=bundle,
-            output_formats=["abi", "bytecode"],
-            settings=Settings(
-                evm_version="prague", optimize=OptimizationLevel.CODESIZE, experimental_codegen=True
-            ),
-        )
+        compiled = compile_verifier(f"stark/{name}")
     finally:
-        file.unlink()
-    code = bytes.fromhex(out["bytecode"].removeprefix("0x"))
-    return deploy(chain, Artifact(name, out["abi"], code))
+        for file in files:
+            file.unlink()
+    return deploy(chain, Artifact(name, compiled["abi"], bytes.fromhex(compiled["bytecode"])))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["fibonacci", "rangesum"])

@@ -7,7 +7,19 @@ from unittest import mock
 
 import numpy as np
 
-from axon.stark import Air, Bus, Options, Proof, bind_list, commit_segment, composition, fri, prove, prover
+from axon.stark import (
+    Air,
+    Bus,
+    Options,
+    Proof,
+    bind_list,
+    commit_segment,
+    committed,
+    composition,
+    fri,
+    prove,
+    prover,
+)
 from axon.stark.examples.fibonacci import fibonacci_air, fibonacci_trace
 from axon.stark.examples.rangesum import rangesum_air, rangesum_trace
 from axon.stark.examples.rescue import rescue_air, rescue_trace
@@ -148,15 +160,15 @@ def with_final(case: Case, change: Callable[[Any], Any], options: Options = TINY
 
 def committing(case: Case, options: Options, change: Callable[[int, Any], None]) -> Proof:
     """Changes each committed extension before it is hashed; `change(number, matrix)` works in place."""
-    real = prover.low_degree_extend
+    real = committed.low_degree_extend
     calls = iter(range(100))
 
-    def extend(coefficients: Any, blowup: int) -> Any:
-        out = real(coefficients, blowup)
+    def extend(coefficients: Any, blowup: int, **more: Any) -> Any:
+        out = real(coefficients, blowup, **more)
         change(next(calls), out)
         return out
 
-    with mock.patch.object(prover, "low_degree_extend", extend):
+    with mock.patch.object(committed, "low_degree_extend", extend):
         return honest(case, options)
 
 

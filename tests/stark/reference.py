@@ -72,19 +72,29 @@ def words(values: Sequence[int]) -> bytes:
     return b"".join(int(v).to_bytes(8, "big") for v in values)
 
 
+def merkle_node(left: bytes, right: bytes) -> bytes:
+    return keccak256(b"\xff" * 32 + left.ljust(32, b"\0") + right.ljust(32, b"\0"))
+
+
 def merkle_levels(leaves: Sequence[bytes], size: int) -> list[list[bytes]]:
     """All levels, digests cut to `size` bytes."""
     levels = [[leaf[:size] for leaf in leaves]]
     while len(levels[-1]) > 1:
         below = levels[-1]
-        levels.append([keccak256(b"\x01" + below[i] + below[i + 1])[:size] for i in range(0, len(below), 2)])
+        levels.append([merkle_node(*below[i : i + 2])[:size] for i in range(0, len(below), 2)])
     return levels
 
 
 def merkle_siblings(levels: Sequence[Sequence[bytes]], indices: Sequence[int]) -> list[bytes]:
-    """What a multi-proof of `indices` must hold."""
-    known, proof = set(indices), []
-    for level in levels[:-1]:
-        proof += [level[i] for i in sorted({k ^ 1 for k in known} - known)]
-        known = {k >> 1 for k in known}
-    return proof
+    """What a multi-proof of `indices` must hold: what each node lacks, children before parents."""
+
+    def needed(level: int, index: int) -> list[bytes]:
+        if not level:
+            return []
+        left, right = (any(i >> level - 1 == child for i in indices) for child in (2 * index, 2 * index + 1))
+        if left and right:
+            return needed(level - 1, 2 * index) + needed(level - 1, 2 * index + 1)
+        known = 2 * index + right
+        return [*needed(level - 1, known), levels[level - 1][known ^ 1]]
+
+    return needed(len(levels) - 1, 0)

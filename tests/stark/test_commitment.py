@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axon.errors import ProofRejected
-from axon.stark.commitment import MerkleTree, verify_multi
+from axon.stark.commitment import MerkleTree, sibling_count, verify_multi
+from axon.stark.field import P
+from axon.stark.keccak import hash_rows
+from axon.stark.proof import Reader
 from tests.stark import reference
 
 sizes = st.sampled_from([26, 27, 28, 30, 31, 32])
@@ -33,6 +36,7 @@ def test_tree_and_proof_agree_with_the_slow_twin(case: tuple[int, list[int], int
     assert tree.leaves == count
     siblings = tree.open(indices)
     assert siblings == reference.merkle_siblings(levels, indices)
+    assert len(siblings) == sibling_count(indices, len(levels) - 1)
     verify_multi(tree.root, count, indices, leaves[indices], siblings, size)
 
 
@@ -86,10 +90,48 @@ def test_an_inner_node_is_not_a_leaf_of_a_smaller_tree() -> None:
         verify_multi(tree.root, 64, [3], inner[[3]], siblings)
 
 
-def test_the_tag_keeps_nodes_from_being_leaves() -> None:
-    left, right = (leaf.tobytes() for leaf in _leaves(2))
-    tree = MerkleTree(_leaves(2))
-    assert tree.root == reference.keccak256(b"\x01" + left + right) != reference.keccak256(left + right)
+@pytest.mark.parametrize("size", [26, 31, 32])
+def test_a_node_is_three_words(size: int) -> None:
+    left, right = (leaf.tobytes()[:size] for leaf in _leaves(2))
+    preimage = b"\xff" * 32 + left + bytes(32 - size) + right + bytes(32 - size)
+    assert len(preimage) == 96
+    assert MerkleTree(_leaves(2), size).root == reference.keccak256(preimage)[:size]
+
+
+def test_a_node_s_preimage_begins_with_no_field_element() -> None:
+    assert int.from_bytes(b"\xff" * 8, "big") >= P
+    row = np.full((1, 12), (1 << 64) - 1, np.uint64)  # as long as a node's, hence its digest if it were read
+    row[0, 4:] = np.frombuffer(b"".join(x.tobytes() for x in _leaves(2)), ">u8")
+    root = MerkleTree(_leaves(2)).root
+    assert hash_rows(row).tobytes() == root
+    with pytest.raises(ProofRejected, match="not below P"):
+        Reader(row.astype(">u8").tobytes()).rows(1, 12, 0, "main rows")
+    with pytest.raises(ProofRejected, match="not below P"):  # a FRI group
+        Reader(row.astype(">u8").tobytes()).extensions(4, "fri layer 0 values")
+
+
+def test_siblings_come_as_the_climbing_leaves_need_them() -> None:
+    """Leaves 1, 4 and 7 of eight, worked out by hand."""
+    levels = reference.merkle_levels([leaf.tobytes() for leaf in _leaves(8)], 32)
+    assert MerkleTree(_leaves(8)).open([1, 4, 7]) == [
+        levels[0][0],  # 1 climbs two levels, then waits for 4..7
+        levels[1][1],
+        levels[0][5],  # 4 climbs one, then waits for 6..7
+        levels[0][6],  # 7 meets what waits, twice
+    ]
+
+
+@given(openings(), st.data())
+def test_siblings_in_another_order_are_refused(case: tuple[int, list[int], int], data: st.DataObject) -> None:
+    count, indices, size = case
+    leaves = _leaves(count)
+    tree = MerkleTree(leaves.copy(), size)
+    siblings = tree.open(indices)
+    other = data.draw(st.permutations(siblings))
+    if other == siblings:
+        return
+    with pytest.raises(ProofRejected):
+        verify_multi(tree.root, count, indices, leaves[indices], other, size)
 
 
 @pytest.mark.parametrize("indices", [[], [3, 3], [4, 2], [-1], [64]])

@@ -116,7 +116,7 @@ def test_no_proof_is_shorter_or_longer(everything: Any) -> None:
 @given(st.binary(max_size=400))
 def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     case = CASE_FOR_NOISE
-    for noise in (data, b"axstark\x01" + data):
+    for noise in (data, b"axstark\x02" + data):
         with pytest.raises(ProofRejected):
             verify(case[0], case[2], Proof.from_bytes(noise), TINY)
 
@@ -127,14 +127,14 @@ CASE_FOR_NOISE = cases.fibonacci()
 def test_header_and_length_are_checked_on_reading() -> None:
     for bad, check in (
         (b"", "header"),
-        (b"axstark\x02" + bytes(100), "header"),
-        (b"axstark\x01" * (1 << 22), "length"),
+        (b"axstark\x01" + bytes(100), "header"),
+        (b"axstark\x02" * (1 << 22), "length"),
     ):
         with pytest.raises(ProofRejected) as refusal:
             Proof.from_bytes(bad)
         assert refusal.value.check == check
     with pytest.raises(ProofRejected):
-        Proof.from_bytes("axstark\x01")  # type: ignore[arg-type]
+        Proof.from_bytes("axstark\x02")  # type: ignore[arg-type]
 
 
 def test_another_header_is_refused_by_the_verifier_itself(everything: Any) -> None:
