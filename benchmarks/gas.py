@@ -65,7 +65,11 @@ def main() -> None:
         world = GasWorld(url)
         operations(world)
         cases = dict.fromkeys([REFERENCE] if args.quick else [*SETS, *ROWS, *JOINED])
-        settled = {case: settle(world, case) for case in cases}
+        settled = {}
+        for case in cases:
+            settled[case] = row = settle(world, case)
+            figures = f"{case.edges:,} edges, {case.joined:,} joined: {row['gas_total']:,} gas"
+            print(f"{case.options.name}, {figures}", file=sys.stderr, flush=True)
     console = Console(width=140)
     show_operations(console, world.rows)
     for title, cases_shown in (

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from eth_account import Account as EthAccount
+from web3 import HTTPProvider
 
 from axon.bls import BlsSecret
 from axon.chain.artifacts import artifact
@@ -23,7 +24,7 @@ from axon.stark import Air, Options, Proof
 from axon.stark.verifier import layout
 from axon.stark.vyper import envelope
 from tests.contracts.epochs import prove_epoch
-from tests.interop.anvil import MNEMONIC, rpc
+from tests.interop.anvil import MNEMONIC
 
 SIGNERS = 7
 EPOCH = 3600  # seconds
@@ -37,7 +38,8 @@ class GasWorld:
         EthAccount.enable_unaudited_hdwallet_features()
         self.url = url
         self.chain = RpcChain(url, KeyWallet(bytes(EthAccount.from_mnemonic(MNEMONIC).key)))
-        rpc(url, "anvil_autoImpersonateAccount", True)
+        self._node = HTTPProvider(url)
+        self._rpc("anvil_autoImpersonateAccount", True)
         self.system = deploy_system(self.chain)
         self.registry = Contract(self.chain, artifact("trackers"), self.system.trackers)
         self.secrets = [BlsSecret(9_000 + k) for k in range(SIGNERS)]
@@ -48,6 +50,11 @@ class GasWorld:
         self.verifier = cache(self._verifier)
         self._pools = 0
 
+    def _rpc(self, method: str, *params: Any) -> Any:
+        answer = self._node.make_request(method, list(params))
+        assert "error" not in answer, answer
+        return answer["result"]
+
     # transactions
 
     def send(self, to: Account, data: bytes, sender: Account | None = None) -> dict[str, Any]:
@@ -56,13 +63,19 @@ class GasWorld:
         An estimate would be no good: a node looks for the least gas with which a transaction does not
         fail, and with little gas the registry's `verify` answers False, cheaply.
         """
-        fields = {"from": _hex(sender or self.chain.account), "to": _hex(to), "data": _hex(data)}
-        name = rpc(self.url, "eth_sendTransaction", fields | {"gas": hex(_CAP), "gasPrice": "0x0"})
+        name = self._submit(to, data, sender or self.chain.account)
         receipt: dict[str, Any] | None = None
         while receipt is None:  # mined at once, but not at the same instant
-            receipt = rpc(self.url, "eth_getTransactionReceipt", name)
-        assert int(receipt["status"], 16) == 1, f"{data[:4].hex()} reverted"
+            receipt = self._rpc("eth_getTransactionReceipt", name)
+        if int(receipt["status"], 16) != 1:
+            self.chain.call(to, data)  # says why
+            raise AssertionError(f"{data[:4].hex()} reverted with {int(receipt['gasUsed'], 16)} gas")
         return receipt
+
+    def _submit(self, to: Account, data: bytes, sender: Account) -> str:
+        fields = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+        name: str = self._rpc("eth_sendTransaction", fields | {"gas": hex(_CAP), "gasPrice": "0x0"})
+        return name
 
     def transact(self, contract: Contract, name: str, arguments: list[Any], case: str | None = None) -> None:
         """Call a function, and note its cost under `case`."""
@@ -93,7 +106,7 @@ class GasWorld:
 
     def _calls(self, receipt: dict[str, Any]) -> list[tuple[str, int]]:
         """(callee, gas) of the implementation behind a proxy, and of those that it calls."""
-        trace = rpc(self.url, "debug_traceTransaction", receipt["transactionHash"], {"tracer": "callTracer"})
+        trace = self._rpc("debug_traceTransaction", receipt["transactionHash"], {"tracer": "callTracer"})
         (inner,) = trace["calls"]
         return [(c["to"], int(c["gasUsed"], 16)) for c in (inner, *inner.get("calls", []))]
 
@@ -153,11 +166,11 @@ class GasWorld:
     def join(self, pool: Pool, count: int, case: str | None = None) -> None:
         for number in range(count):
             data = pool.contract.calldata("join", keccak256(number.to_bytes(4, "big")), b"\x5a" * 64)
-            last = case if number == count - 1 else None
-            if last:
-                self._send_and_note(pool.address, data, last, _peer(number))
+            if number < count - 1:
+                self._submit(pool.address, data, _peer(number))
             else:
-                self.send(pool.address, data, _peer(number))
+                self._send_and_note(pool.address, data, case, _peer(number))
+        assert pool.contract.call("member_count") == count
 
     def leave(self, pool: Pool, case: str) -> None:
         self._send_and_note(pool.address, pool.contract.calldata("leave"), case, _peer(0))
