@@ -80,6 +80,9 @@ class _Lines:
 def _add(x: _Number, y: _Number) -> _Number:
     if not x or not y:
         return x or y
+    if x.text.isdigit() and y.text.isdigit():  # Vyper has no type for a sum of two literals
+        total = int(x.text) + int(y.text)
+        return _Number(str(total), total)
     return _fitting(_Number(f"unsafe_add({x.text}, {y.text})", x.most + y.most))
 
 
@@ -87,7 +90,10 @@ def _sub(x: _Number, y: _Number) -> _Number:
     if not y:
         return x
     lift = -(-y.most // P) * P  # a multiple of P that keeps the difference positive
-    start = _Number(f"unsafe_add({x.text}, {lift})", x.most + lift) if x else _Number(str(lift), lift)
+    start = _add(x, _Number(str(lift), lift))
+    if start.text.isdigit() and y.text.isdigit():
+        difference = int(start.text) - int(y.text)
+        return _Number(str(difference), difference)
     return _fitting(_Number(f"unsafe_sub({start.text}, {y.text})", start.most))
 
 
