@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from eth_account import Account as EthAccount
 
 from axon.bls import BlsSecret
-from axon.chain.artifacts import Artifact, artifact
+from axon.chain.artifacts import artifact
 from axon.chain.attestation import attestation_digest, combine
 from axon.chain.contract import Contract, deploy
 from axon.chain.deploy import deploy_reward_verifier, deploy_system
@@ -19,20 +17,17 @@ from axon.chain.pool import Pool, Terms, TokenTerms, Totals, create_pool
 from axon.chain.rpc import RpcChain
 from axon.chain.shares import pack_shares
 from axon.chain.wallet import KeyWallet
-from axon.errors import ConfigError
 from axon.ids import Account, Epoch, InfoHash
 from axon.merkle import keccak256
-from axon.rewards.air import reward_air
 from axon.stark import Air, Options, Proof
 from axon.stark.verifier import layout
-from axon.stark.vyper import envelope, verifier_source
+from axon.stark.vyper import envelope
 from tests.contracts.epochs import prove_epoch
 from tests.interop.anvil import MNEMONIC, rpc
 
 SIGNERS = 7
 EPOCH = 3600  # seconds
 _CAP = 1 << 24  # gas of a transaction (EIP-7825)
-_CONTRACTS = Path(__file__).resolve().parents[1] / "contracts"
 
 
 class GasWorld:
@@ -105,12 +100,9 @@ class GasWorld:
     # contracts
 
     def _verifier(self, options: Options) -> Contract:
-        """The verifier that we ship for `options`; else it is printed and compiled here."""
-        try:
-            address = deploy_reward_verifier(self.chain, options.name)
-            return Contract(self.chain, artifact("stark/axr1_100"), address)  # all have one ABI
-        except ConfigError:
-            return deploy(self.chain, _compile(options))
+        """The verifier that we ship for `options`."""
+        address = deploy_reward_verifier(self.chain, options.name)
+        return Contract(self.chain, artifact("stark/axr1_100"), address)  # all have one ABI
 
     def register_and_attest(self) -> None:
         for secret in self.secrets:
@@ -219,29 +211,6 @@ class GasWorld:
                 "gas_pool": cost["gas_execution"] - verifier_gas - trackers_gas,
             }
         )
-
-
-def _compile(options: Options) -> Artifact:
-    from vyper.compiler import compile_from_file_input
-    from vyper.compiler.input_bundle import FilesystemInputBundle
-    from vyper.compiler.settings import OptimizationLevel, Settings
-
-    source = verifier_source(reward_air, range(13, options.max_log_rows + 1), options, face="pool")
-    bundle = FilesystemInputBundle([_CONTRACTS])
-    file = _CONTRACTS / "stark" / f"_gas_{os.getpid()}.vy"  # beside its modules while it compiles
-    file.write_text(source, "utf-8")
-    try:
-        out = compile_from_file_input(
-            bundle.load_file(f"stark/{file.name}"),
-            input_bundle=bundle,
-            output_formats=["abi", "bytecode"],
-            settings=Settings(
-                evm_version="prague", optimize=OptimizationLevel.CODESIZE, experimental_codegen=True
-            ),
-        )
-    finally:
-        file.unlink()
-    return Artifact(options.name, out["abi"], bytes.fromhex(out["bytecode"].removeprefix("0x")))
 
 
 def _parts(air: Air, public: Any, proof: Proof, options: Options) -> dict[str, int]:

@@ -1,28 +1,49 @@
-"""Remove each check of the printed verifier contracts in turn and see that a test fails.
+"""Remove each check of the printed verifier contracts in turn and see that their answers change.
 
-    python scripts/mutate_contract.py [--list] [--only TEXT] [--trust]
+    python scripts/mutate_contract.py [--list] [--only TEXT] [--every N]
 
-A mutant lacks one thing in all printed verifiers alike: an `assert`, a `raise`, or a statement
-that gathers what a later assert looks at. It is compiled (some 20 s) in a temporary copy, and goes
-before the mutants and forgers of `tests/contracts`. Exit code 1 if one survives them.
+First the mutants and forgers of `tests/contracts` run with nothing removed, and every question to
+the contracts is written down with its answer. A mutant lacks one thing: an `assert`, a `raise`, or a
+statement that gathers what a later assert looks at. It is compiled (some 10 s a contract) and asked
+the same. It is killed if it accepts what was refused, or refuses what was accepted; "named" if it only gives
+another reason, since another check stands behind this one. Exit code 1 if one answers all the same.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
+
+import pytest
+from eth_account import Account as EthAccount
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ["tests/contracts/test_verifier_forgers.py", "tests/contracts/test_verifier_mutants.py"]
+sys.path.insert(0, str(ROOT))
+
+from axon.chain.artifacts import Artifact  # noqa: E402
+from axon.chain.build import compile_verifier  # noqa: E402
+from axon.chain.contract import deploy  # noqa: E402
+from axon.chain.rpc import RpcChain  # noqa: E402
+from axon.chain.wallet import KeyWallet  # noqa: E402
+from axon.ids import Account  # noqa: E402
+from tests.contracts import judges  # noqa: E402
+from tests.interop.anvil import MNEMONIC, anvil  # noqa: E402
+
+# The tests, by the contract that they ask.
+TESTS = {
+    "stark/axr1_100": "tests/contracts/test_verifier_forgers.py",
+    "stark/axr1_compact_100": "tests/contracts/test_verifier_mutants.py",
+}
+CONSTRAINTS = "_constraints"  # of a verifier, in a file of their own
 
 _ASSERT = re.compile(r'^( +)assert\b(?:[^"]|\n)*?"(verifier: [^"]*)"\n', re.MULTILINE)
 _RAISE = re.compile(r'^( +)raise "(verifier: [^"]*)"\n', re.MULTILINE)
@@ -31,10 +52,9 @@ _RETURNS = re.compile(r"-> ([^:]+):")
 
 
 def verifiers() -> dict[str, str]:
-    """Name below `contracts/` -> text, of all that is printed."""
-    files = sorted((ROOT / "contracts" / "stark").glob("*.vy"))
-    texts = {f"stark/{file.stem}": file.read_text("utf-8") for file in files}
-    return {name: text for name, text in texts.items() if '"verifier: ' in text}
+    """Name below `contracts/` -> text, of all that the tests ask."""
+    names = [name + part for name in TESTS for part in ("", CONSTRAINTS)]
+    return {name: (ROOT / "contracts" / f"{name}.vy").read_text("utf-8") for name in names}
 
 
 def mutants(text: str) -> Iterator[tuple[str, str]]:
@@ -62,50 +82,47 @@ def collected() -> dict[str, dict[str, str]]:
     return out
 
 
-def copy_tree() -> Path:
-    """The project, compiled kernels included."""
-    to = Path(tempfile.mkdtemp(prefix="axon-mutant-"))
-    for folder in ("axon", "contracts", "tests"):
-        shutil.copytree(ROOT / folder, to / folder)
-    shutil.copy(ROOT / "pyproject.toml", to)
-    if (ROOT / ".tools").exists():  # where anvil may be
-        (to / ".tools").symlink_to(ROOT / ".tools")
-    return to
+@dataclass(frozen=True)
+class Question:
+    """A call of the tests, and how it ended: "" or the reason."""
+
+    data: bytes
+    reason: str
 
 
-def survives(files: dict[str, str], tree: Path) -> tuple[bool, str]:
-    """Whether all tests pass on the mutant, and the first that does not."""
-    abi = tree / "axon" / "chain" / "abi"
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    saved = {name: (tree / "contracts" / f"{name}.vy").read_text("utf-8") for name in files}
-    compiled = {name: abi / f"{name.replace('/', '.')}.json" for name in files}
-    before = {path: path.read_text("utf-8") for path in compiled.values()}
+def asked(test: str) -> list[Question]:
+    """Run the test; SystemExit if it fails."""
+    questions: list[Question] = []
+    call = judges.Node.call
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", *arguments],
-            cwd=tree,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=900,
-        )
+    def recording(self: judges.Node, to: Account, data: bytes) -> tuple[bytes, str]:
+        answer = call(self, to, data)
+        questions.append(Question(data, answer[1]))
+        return answer
 
+    with mock.patch.object(judges.Node, "call", recording):
+        if pytest.main(["-x", "-q", "-p", "no:cacheprovider", str(ROOT / test)]):
+            raise SystemExit(f"{test} fails with nothing removed")
+    return questions
+
+
+def verdict(chain: RpcChain, node: judges.Node, name: str, root: Path, questions: list[Question]) -> str:
+    """How the contract below `root` differs from what it was: "killed ...", "named ...", or nothing."""
     try:
-        for name, text in files.items():
-            (tree / "contracts" / f"{name}.vy").write_text(text, "utf-8")
-        if files:
-            built = run("axon.chain.build", *files)
-            if built.returncode:
-                return False, f"does not compile: {built.stderr.strip().splitlines()[-1:]}"
-        done = run("pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS)
-        failed = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
-        return done.returncode == 0, failed
-    finally:
-        for name, text in saved.items():
-            (tree / "contracts" / f"{name}.vy").write_text(text, "utf-8")
-        for path, text in before.items():
-            path.write_text(text, "utf-8")
+        compiled = compile_verifier(name, root=root)
+    except RuntimeError as large:
+        return f"does not fit: {large}"
+    abi, code = compiled["abi"], compiled["bytecode"]
+    assert isinstance(abi, list) and isinstance(code, str)
+    address = deploy(chain, Artifact(name, abi, bytes.fromhex(code))).address
+    named: Counter[str] = Counter()
+    for question in questions:
+        reason = node.call(address, question.data)[1]
+        if bool(reason) != bool(question.reason):
+            return f"killed: {reason or 'accepts'} where it was {question.reason or 'accepted'}"
+        if reason != question.reason:
+            named[f"{question.reason} -> {reason}"] += 1
+    return "named:  " + ", ".join(f"{n} x {what}" for what, n in named.items()) if named else ""
 
 
 def main() -> int:
@@ -114,29 +131,38 @@ def main() -> int:
     )
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
     parser.add_argument("--only", default="", help="mutants whose name contains this")
-    parser.add_argument("--trust", action="store_true", help="do not run the tests unchanged first")
+    parser.add_argument("--every", type=int, default=1, help="each N-th mutant only")
     given = parser.parse_args()
-    chosen = {name: files for name, files in collected().items() if given.only in name}
+    chosen = dict([(n, files) for n, files in collected().items() if given.only in n][:: given.every])
     if given.list:
-        print("\n".join(f"{name:60} {', '.join(files)}" for name, files in chosen.items()))
+        print("\n".join(f"{name:50} {', '.join(files)}" for name, files in chosen.items()))
         return 0
-    tree = copy_tree()
-    alive = []
-    try:
-        ok, failed = (True, "") if given.trust else survives({}, tree)
-        if not ok:
-            print(f"the tests fail with nothing removed: {failed}")
-            return 1
+    questions = {name: asked(test) for name, test in TESTS.items()}
+    print({name: len(of) for name, of in questions.items()}, flush=True)
+    counts: Counter[str] = Counter()
+    EthAccount.enable_unaudited_hdwallet_features()
+    with anvil() as url, tempfile.TemporaryDirectory(prefix="axon-mutant-") as folder:
+        root = Path(folder) / "contracts"
+        shutil.copytree(ROOT / "contracts", root)
+        chain = RpcChain(url, KeyWallet(bytes(EthAccount.from_mnemonic(MNEMONIC).key)))
+        node = judges.Node(url)
         for name, files in chosen.items():
-            start = time.perf_counter()
-            survived, failed = survives(files, tree)
-            verdict = "SURVIVED" if survived else "killed"
-            print(f"{verdict:9}{name:50} {time.perf_counter() - start:5.1f} s  {failed[:90]}", flush=True)
-            alive += [name] if survived else []
-    finally:
-        shutil.rmtree(tree)
-    print(f"{len(chosen) - len(alive)} of {len(chosen)} mutants killed")
-    return 1 if alive else 0
+            start, said = time.perf_counter(), ""
+            for file, text in files.items():
+                contract = file.removesuffix(CONSTRAINTS)
+                (root / f"{file}.vy").write_text(text, "utf-8")
+                said = max(said, verdict(chain, node, contract, root, questions[contract]), key=_rank)
+                (root / f"{file}.vy").write_text(verifiers()[file], "utf-8")
+                if said.startswith("killed"):
+                    break
+            counts[said[:6] or "alive"] += 1
+            print(f"{name:44} {time.perf_counter() - start:5.1f} s  {said or 'ALIVE'}"[:170], flush=True)
+    print(dict(counts))
+    return 1 if counts["alive"] else 0
+
+
+def _rank(said: str) -> int:
+    return ["", "does n", "named:", "killed"].index(said[:6])
 
 
 if __name__ == "__main__":

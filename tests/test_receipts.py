@@ -66,7 +66,7 @@ def test_any_changed_byte_breaks_the_receipt(position: int, flip: int) -> None:
     raw = bytearray(make().serialize())
     raw[position] ^= flip
     try:
-        assert not Receipt.parse(raw).verifies()
+        assert not Receipt.parse(bytes(raw)).verifies()
     except ReceiptError as error:
         assert error.code == Reject.MALFORMED
 

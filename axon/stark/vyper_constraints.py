@@ -80,20 +80,19 @@ class _Lines:
 def _add(x: _Number, y: _Number) -> _Number:
     if not x or not y:
         return x or y
-    if x.text.isdigit() and y.text.isdigit():  # Vyper has no type for a sum of two literals
-        total = int(x.text) + int(y.text)
-        return _Number(str(total), total)
-    return _fitting(_Number(f"unsafe_add({x.text}, {y.text})", x.most + y.most))
+    return _fitting(_Number(_sum(x.text, y.text), x.most + y.most))
+
+
+def _sum(x: str, y: str) -> str:
+    """Two literals are added here: the compiler would take them for numbers of another type."""
+    return str(int(x) + int(y)) if x.isdigit() and y.isdigit() else f"unsafe_add({x}, {y})"
 
 
 def _sub(x: _Number, y: _Number) -> _Number:
     if not y:
         return x
     lift = -(-y.most // P) * P  # a multiple of P that keeps the difference positive
-    start = _add(x, _Number(str(lift), lift))
-    if start.text.isdigit() and y.text.isdigit():
-        difference = int(start.text) - int(y.text)
-        return _Number(str(difference), difference)
+    start = _Number(_sum(x.text, str(lift)), x.most + lift) if x else _Number(str(lift), lift)
     return _fitting(_Number(f"unsafe_sub({start.text}, {y.text})", start.most))
 
 

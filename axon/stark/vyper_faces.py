@@ -36,7 +36,7 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     assert statement[9] <= 2**36 and statement[9] <= statement[8], "verifier: pre-trust out of range"
     assert statement[8] < 2**38, "verifier: trust out of range"
     assert statement[8] - statement[9] + statement[7] < 2**37, "verifier: divisor out of range"
-    assert statement[5] <= 5 * len(shares), "verifier: shares missing"
+    assert len(shares) == (statement[5] + 4) // 5, "verifier: shares"
 ''',
     public="""    roots[0] = statement[4]
     assert roots[0] & DIGEST_MASK == roots[0], "verifier: root is no digest"

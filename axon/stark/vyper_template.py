@@ -220,12 +220,13 @@ def __init__(constraints: Bytes[24800]):
         siblings[layer] = 1
         for k: uint256 in range(counts[layer], bound=QUERIES):
             meet: uint256 = meets[st[TEMPORARY] + k]
-            siblings[layer] = siblings[layer] + meet - 1
+            siblings[layer] += meet
             if layer < MAX_FOLDS and meet >= 3:
                 next: uint256 = (layer + 1) * QUERIES + counts[layer + 1]
                 places[next] = places[st[TEMPORARY] + k] >> 3
                 meets[next] = meet - 3
                 counts[layer + 1] += 1
+        siblings[layer] -= counts[layer]
 
     # The opened rows: their leaves, and what DEEP divides at their points.
     paths_at: uint256[TREES + MAX_FOLDS] = empty(uint256[TREES + MAX_FOLDS])

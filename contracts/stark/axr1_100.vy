@@ -102,7 +102,7 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     assert statement[9] <= 2**36 and statement[9] <= statement[8], "verifier: pre-trust out of range"
     assert statement[8] < 2**38, "verifier: trust out of range"
     assert statement[8] - statement[9] + statement[7] < 2**37, "verifier: divisor out of range"
-    assert statement[5] <= 5 * len(shares), "verifier: shares missing"
+    assert len(shares) == (statement[5] + 4) // 5, "verifier: shares"
     st: uint256[28] = empty(uint256[28])
     v: uint256[INPUTS] = empty(uint256[INPUTS])
     roots: uint256[TREES] = empty(uint256[TREES])
@@ -276,12 +276,13 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
         siblings[layer] = 1
         for k: uint256 in range(counts[layer], bound=QUERIES):
             meet: uint256 = meets[st[TEMPORARY] + k]
-            siblings[layer] = siblings[layer] + meet - 1
+            siblings[layer] += meet
             if layer < MAX_FOLDS and meet >= 3:
                 next: uint256 = (layer + 1) * QUERIES + counts[layer + 1]
                 places[next] = places[st[TEMPORARY] + k] >> 3
                 meets[next] = meet - 3
                 counts[layer + 1] += 1
+        siblings[layer] -= counts[layer]
 
     # The opened rows: their leaves, and what DEEP divides at their points.
     paths_at: uint256[TREES + MAX_FOLDS] = empty(uint256[TREES + MAX_FOLDS])
@@ -474,29 +475,32 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
         st[KNOWN] = 0
         for k: uint256 in range(counts[layer + 1], bound=QUERIES):
             group: uint256 = places[unsafe_add((layer + 1) * QUERIES, k)]
-            place: uint256 = places[unsafe_add(layer * QUERIES, st[KNOWN])]
-            st[TEMPORARY] = self._back(inverses[st[KNOWN]], place & 7)
-            points[k] = self._eighth_power(points[st[KNOWN]])
+            first: uint256 = st[KNOWN]
+            st[TEMPORARY] = self._back(inverses[first], places[unsafe_add(layer * QUERIES, first)] & 7)
+            points[k] = self._eighth_power(points[first])
+            for turn: uint256 in range(8):
+                st[KNOWN] = unsafe_add(st[KNOWN], 1)
+                if st[KNOWN] == counts[layer]:
+                    break
+                if places[unsafe_add(layer * QUERIES, st[KNOWN])] >> 3 != group:
+                    break
+            # Those that were sent end the leaf; what is known goes in from the last one on, and each
+            # moves what lies before it to the left.
+            st[CURSOR] = unsafe_sub(st[CURSOR], unsafe_mul(24, unsafe_sub(st[KNOWN], first)))
             leaf: Bytes[192] = slice(proof, st[CURSOR], 192)
             st[CURSOR] = unsafe_add(st[CURSOR], 192)
-            for turn: uint256 in range(8):
-                at: uint256 = unsafe_mul(24, place & 7)
+            for turn: uint256 in range(st[KNOWN] - first, bound=8):
+                known: uint256 = unsafe_sub(unsafe_sub(st[KNOWN], 1), turn)
+                at: uint256 = unsafe_mul(24, places[unsafe_add(layer * QUERIES, known)] & 7)
                 leaf = slice(
                     concat(
-                        slice(leaf, 0, at),
-                        slice(convert(values_[st[KNOWN]], bytes32), 0, 24),
-                        slice(leaf, at, unsafe_sub(168, at)),
+                        slice(leaf, 24, at),
+                        slice(convert(values_[known], bytes32), 0, 24),
+                        slice(leaf, unsafe_add(at, 24), unsafe_sub(168, at)),
                     ),
                     0,
                     192,
                 )
-                st[CURSOR] = unsafe_sub(st[CURSOR], 24)
-                st[KNOWN] = unsafe_add(st[KNOWN], 1)
-                if st[KNOWN] == counts[layer]:
-                    break
-                place = places[unsafe_add(layer * QUERIES, st[KNOWN])]
-                if place >> 3 != group:
-                    break
             digests[unsafe_add((TREES + layer) * QUERIES, k)] = (
                 convert(keccak256(leaf), uint256) & DIGEST_MASK
             )

@@ -91,9 +91,9 @@ class Judges:
         """The contract's reason to refuse `data` for the case's statement."""
         return self.evm_raw(case.statement, envelope(case.air, Proof(data)))
 
-    def evm_raw(self, statement: Statement, wrapped: bytes) -> str:
-        """The same of bytes as the contract takes them."""
-        arguments = (words(statement), packed(statement.shares), wrapped)
+    def evm_raw(self, statement: Statement, wrapped: bytes, shares: list[int] | None = None) -> str:
+        """The same of bytes, and perhaps words of shares, as the contract takes them."""
+        arguments = (words(statement), packed(statement.shares) if shares is None else shares, wrapped)
         returned, reason = self.node.call(self.contract, encode_call(self.entry, arguments))
         assert reason or int.from_bytes(returned, "big") == 1
         return reason

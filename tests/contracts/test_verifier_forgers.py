@@ -20,11 +20,12 @@ from axon.chain.deploy import deploy_reward_verifier
 from axon.chain.rpc import RpcChain
 from axon.chain.wallet import KeyWallet
 from axon.rewards.air import Statement
-from axon.stark import ONCHAIN_100, Air, Options, Proof, prover, verifier
+from axon.stark import ONCHAIN_100, Air, Options, Proof, PublicList, prover, verifier
 from axon.stark.field import P
 from axon.stark.transcript import Tag, Transcript
+from axon.stark.vyper import envelope
 from tests.contracts.epochs import SEED, trace_epoch
-from tests.contracts.judges import Case, Judges, Node
+from tests.contracts.judges import Case, Judges, Node, packed
 from tests.interop.anvil import MNEMONIC, anvil
 from tests.stark import cases
 
@@ -205,6 +206,24 @@ def test_14_25_no_false_witness_is_proven(judges: Judges, epoch: Any) -> None:
         assert refused(judges, epoch, proof) == ("constraints", "verifier: constraints"), (name, row)
 
 
+@pytest.mark.parametrize(
+    ("item", "change"),
+    [
+        ("a spare bit", lambda words: [words[0] | 1, *words[1:]]),
+        ("a share behind the last", lambda words: [*words[:-1], words[-1] | 1 << 16]),
+        ("a word more", lambda words: [*words, 0]),
+        ("a word less", lambda words: words[:-1]),
+    ],
+)
+def test_1_the_words_of_shares_are_exact(judges: Judges, epoch: Any, item: str, change: Any) -> None:
+    """The pool makes claims of these words; a prover absorbs what he pleases, so the contract must look."""
+    (air, *_), said = epoch
+    changed = change(packed(said.shares))
+    with mock.patch.object(PublicList, "pack", lambda *_: b"".join(w.to_bytes(32, "big") for w in changed)):
+        proof = cases.honest(epoch[0], OPTIONS)
+    assert judges.evm_raw(said, envelope(air, proof), changed).startswith("verifier: shares"), item
+
+
 def test_16_frames_of_z_and_its_successor_do_not_swap(judges: Judges, epoch: Any) -> None:
     deep = prover._deep
 
@@ -249,4 +268,5 @@ def test_20_fri_of_another_codeword_is_refused(judges: Judges, epoch: Any) -> No
         return out
 
     proof = cases.with_codeword(epoch[0], other, OPTIONS)
-    assert refused(judges, epoch, proof) == ("fri-layer 0", "verifier: fri layer")
+    check, reason = refused(judges, epoch, proof)
+    assert check == "fri-layer 0" and reason in ("verifier: fri layer", "verifier: fri final")

@@ -25,9 +25,9 @@ from tests.contracts.judges import Case, Judges, Node
 from tests.interop.anvil import MNEMONIC, anvil
 
 EthAccount.enable_unaudited_hdwallet_features()
-pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 LONG = bool(os.environ.get("LONG"))
+pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.timeout(3600 if LONG else 600)]
 OPTIONS = COMPACT_100
 Section = tuple[str, int, int, str]
 

@@ -31,12 +31,12 @@ from tests.interop.anvil import MNEMONIC, anvil
 from tests.stark import cases
 
 EthAccount.enable_unaudited_hdwallet_features()
-pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 MEETING = Options("meeting", 0, 3, 20, 1, log_final=3, digest_bytes=26)
 OPEN = replace(MEETING, name="open", queries=6, zero_knowledge=False)
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 LONG = bool(os.environ.get("LONG"))
+pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.timeout(3600 if LONG else 600)]
 
 
 def constant_air(log_rows: int) -> Air:

@@ -100,3 +100,18 @@ def test_an_error_in_one_range_is_raised() -> None:
             cpu.in_ranges(kernel, 100)
     finally:
         cpu.set_threads(before)
+
+
+def test_ranges_within_ranges_run_in_place() -> None:
+    """Or a pool of two would wait for itself."""
+    seen = np.zeros((16, 100), np.int64)
+
+    def inner(start: int, stop: int, row: int) -> None:
+        seen[row, start:stop] += 1
+
+    def outer(start: int, stop: int) -> None:
+        for row in range(start, stop):
+            cpu.in_ranges(inner, 100, row)
+
+    cpu.in_ranges(outer, 16, align=1)
+    assert (seen == 1).all()

@@ -45,8 +45,8 @@ def test_a_second_process_compiles_nothing_and_widths_do_not_mix(tmp_path: Path)
 
 def test_a_checkout_where_nothing_can_be_written_still_works(tmp_path: Path) -> None:
     program = (
-        "from axon.stark import jit\n"
-        "for kind in jit._KernelCacheImpl._locator_classes:\n"
+        "from axon import numbacache\n"
+        "for kind in numbacache._CacheImpl._locator_classes:\n"
         "    kind.from_function = classmethod(lambda *_: None)\n"
         "import numpy as np\n"
         "from axon.stark import field\n"
