@@ -26,6 +26,7 @@ from axon.stark.transcript import Tag, Transcript
 from axon.stark.verifier import statement
 from axon.stark.vyper_constraints import CONSTRAINTS, constraint_lines
 from axon.stark.vyper_faces import GENERIC, POOL
+from axon.stark.vyper_fold import fold_lines
 from axon.stark.vyper_template import TEMPLATE
 
 __all__ = ["envelope", "verifier_source"]
@@ -181,9 +182,7 @@ class _Printer:
             "ROW_BYTES": str(self.row_bytes),
             "GENERATOR": GENERATOR,
             "POINT": self._point(),
-            "FOLD_PRODUCTS": _sum(
-                [f"unsafe_mul({x}[{j}], {w}[{j}])" for j in range(8) for x, w in ("pu", "qv", "rw")]
-            ),
+            "FOLD": fold_lines(),
             "FINAL_ABSORB": self._final_absorb(),
             "LIST_LIMIT": self._list_limit(),
         }

@@ -61,7 +61,6 @@ NEAR_BOTTOM: constant(uint256) = 12
 FAR_BOTTOM: constant(uint256) = 13
 PRODUCT: constant(uint256) = 14
 KNOWN: constant(uint256) = 15
-POINT: constant(uint256) = 16
 LAYER: constant(uint256) = 17
 TOP: constant(uint256) = 18
 MEET: constant(uint256) = 19
@@ -460,46 +459,66 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
         )
 
     # FRI: what is known goes into its place in the leaf, which ties the layers together.
-    e: uint256[8] = empty(uint256[8])
-    powers0: uint256[8] = empty(uint256[8])
-    powers1: uint256[8] = empty(uint256[8])
-    powers2: uint256[8] = empty(uint256[8])
-    twice1: uint256[8] = empty(uint256[8])
-    twice2: uint256[8] = empty(uint256[8])
+    powers: uint256[9] = empty(uint256[9])  # coordinates of the challenge, its square and its fourth power
+    scaled: uint256[9] = empty(uint256[9])
     for layer: uint256 in range(st[FOLDS], bound=MAX_FOLDS):
-        st[TEMPORARY] = goldilocks.EIGHTH << 192
-        for j: uint256 in range(8):
-            powers0[j] = st[TEMPORARY] >> 192
-            powers1[j] = (st[TEMPORARY] >> 128) & M64
-            powers2[j] = (st[TEMPORARY] >> 64) & M64
-            twice1[j] = 2 * powers1[j]
-            twice2[j] = 2 * powers2[j]
-            st[TEMPORARY] = goldilocks._mul(st[TEMPORARY], layers[2 * layer + 1])
+        st[TEMPORARY] = layers[2 * layer + 1]
+        for j: uint256 in range(3):
+            powers[3 * j] = st[TEMPORARY] >> 192
+            powers[3 * j + 1] = (st[TEMPORARY] >> 128) & M64
+            powers[3 * j + 2] = (st[TEMPORARY] >> 64) & M64
+            st[TEMPORARY] = goldilocks._mul(st[TEMPORARY], st[TEMPORARY])
         paths_at[TREES + layer] = st[CURSOR] + 24 * (8 * counts[layer + 1] - counts[layer])
         assert len(proof) >= paths_at[TREES + layer] + 8, "verifier: proof too short"
         st[KNOWN] = 0
         for k: uint256 in range(counts[layer + 1], bound=QUERIES):
-            first: uint256 = places[(layer + 1) * QUERIES + k] << 3
-            st[TEMPORARY] = self._back(inverses[st[KNOWN]], places[layer * QUERIES + st[KNOWN]] & 7)
-            st[POINT] = points[st[KNOWN]]
-            wanted: uint256 = places[layer * QUERIES + st[KNOWN]]
-            for j: uint256 in range(8):
-                if wanted == unsafe_add(first, j):
-                    e[j] = values_[st[KNOWN]]
-                    st[KNOWN] = unsafe_add(st[KNOWN], 1)
-                    if st[KNOWN] < counts[layer]:
-                        wanted = places[layer * QUERIES + st[KNOWN]]
-                    else:
-                        wanted = 0
-                else:
-                    e[j] = (convert(extract32(proof, st[CURSOR]), uint256) >> 64) << 64
-                    st[BAD] |= unsafe_add((e[j] >> 64) & EVEN, CARRY)
-                    st[BAD] |= unsafe_add((e[j] >> 128) & M64, CARRY)
-                    st[CURSOR] = unsafe_add(st[CURSOR], 24)
-            digests[(TREES + layer) * QUERIES + k] = self._leaf(e)
-            values_[k] = self._fold(e, powers0, powers1, powers2, twice1, twice2, st[TEMPORARY])
-            inverses[k] = self._eighth_power(st[TEMPORARY])
-            points[k] = self._eighth_power(st[POINT])
+            group: uint256 = places[unsafe_add((layer + 1) * QUERIES, k)]
+            first: uint256 = st[KNOWN]
+            st[TEMPORARY] = self._back(inverses[first], places[unsafe_add(layer * QUERIES, first)] & 7)
+            points[k] = self._eighth_power(points[first])
+            for turn: uint256 in range(8):
+                st[KNOWN] = unsafe_add(st[KNOWN], 1)
+                if st[KNOWN] == counts[layer]:
+                    break
+                if places[unsafe_add(layer * QUERIES, st[KNOWN])] >> 3 != group:
+                    break
+            # Those that were sent end the leaf; what is known goes in from the last one on, and each
+            # moves what lies before it to the left.
+            st[CURSOR] = unsafe_sub(st[CURSOR], unsafe_mul(24, unsafe_sub(st[KNOWN], first)))
+            leaf: Bytes[192] = slice(proof, st[CURSOR], 192)
+            st[CURSOR] = unsafe_add(st[CURSOR], 192)
+            for turn: uint256 in range(st[KNOWN] - first, bound=8):
+                known: uint256 = unsafe_sub(unsafe_sub(st[KNOWN], 1), turn)
+                at: uint256 = unsafe_mul(24, places[unsafe_add(layer * QUERIES, known)] & 7)
+                leaf = slice(
+                    concat(
+                        slice(leaf, 24, at),
+                        slice(convert(values_[known], bytes32), 0, 24),
+                        slice(leaf, unsafe_add(at, 24), unsafe_sub(168, at)),
+                    ),
+                    0,
+                    192,
+                )
+            digests[unsafe_add((TREES + layer) * QUERIES, k)] = (
+                convert(keccak256(leaf), uint256) & DIGEST_MASK
+            )
+            # the challenge over the first point, its square, its fourth power
+            x: uint256 = st[TEMPORARY]
+            scaled[0] = unsafe_mul(powers[0], x) % P
+            scaled[1] = unsafe_mul(powers[1], x) % P
+            scaled[2] = unsafe_mul(powers[2], x) % P
+            x = unsafe_mul(x, x) % P
+            scaled[3] = unsafe_mul(powers[3], x) % P
+            scaled[4] = unsafe_mul(powers[4], x) % P
+            scaled[5] = unsafe_mul(powers[5], x) % P
+            x = unsafe_mul(x, x) % P
+            scaled[6] = unsafe_mul(powers[6], x) % P
+            scaled[7] = unsafe_mul(powers[7], x) % P
+            scaled[8] = unsafe_mul(powers[8], x) % P
+            inverses[k] = unsafe_mul(x, x) % P
+            e: uint256[6] = abi_decode(leaf, (uint256[6]))
+            st[BAD] |= self._carries(e)
+            values_[k] = self._fold(e, scaled)
         assert st[BAD] & CARRIED == 0, "verifier: element not canonical"
         assert st[CURSOR] == paths_at[TREES + layer], "verifier: fri layer"
         st[CURSOR] += DIGEST * siblings[layer + 1]
@@ -713,123 +732,93 @@ def _highest_bit(x: uint256) -> uint256:
 
 @internal
 @pure
-def _leaf(e: uint256[8]) -> uint256:
+def _carries(e: uint256[6]) -> uint256:
     """
-    @notice The digest of eight extension elements of 24 bytes.
+    @notice The lanes of CARRIED, set if an element is not canonical.
     """
     return (
-        convert(
-            keccak256(
-                concat(
-                    convert(e[0] | (e[1] >> 192), bytes32),
-                    convert((e[1] << 64) | (e[2] >> 128), bytes32),
-                    convert((e[2] << 128) | (e[3] >> 64), bytes32),
-                    convert(e[4] | (e[5] >> 192), bytes32),
-                    convert((e[5] << 64) | (e[6] >> 128), bytes32),
-                    convert((e[6] << 128) | (e[7] >> 64), bytes32),
-                )
-            ),
-            uint256,
-        )
-        & DIGEST_MASK
+        unsafe_add(e[0] & EVEN, CARRY)
+        | unsafe_add((e[0] >> 64) & EVEN, CARRY)
+        | unsafe_add(e[1] & EVEN, CARRY)
+        | unsafe_add((e[1] >> 64) & EVEN, CARRY)
+        | unsafe_add(e[2] & EVEN, CARRY)
+        | unsafe_add((e[2] >> 64) & EVEN, CARRY)
+        | unsafe_add(e[3] & EVEN, CARRY)
+        | unsafe_add((e[3] >> 64) & EVEN, CARRY)
+        | unsafe_add(e[4] & EVEN, CARRY)
+        | unsafe_add((e[4] >> 64) & EVEN, CARRY)
+        | unsafe_add(e[5] & EVEN, CARRY)
+        | unsafe_add((e[5] >> 64) & EVEN, CARRY)
     )
 
 
 @internal
 @pure
-def _transform(e: uint256[8], powers: uint256[8], lane: uint256) -> uint256[8]:
+def _fold(e: uint256[6], w: uint256[9]) -> uint256:
     """
-    @notice The inverse Fourier transform, times 8, of one coordinate of eight siblings, which lie in
-            bit-reversed order; output j times powers[j], not reduced. The root of order 8 is -2^24, so
-            twiddles are shifts.
+    @notice Fold eight siblings, four numbers to a word. The challenge over the first one's point, its
+            square and its fourth power are the weights of three rounds of butterflies.
+    @dev The branches are always taken: behind one the compiler forgets what it would otherwise keep on the
+         stack, which is too short for it.
     """
-    b: uint256[8] = empty(uint256[8])
-    x: uint256 = (e[0] >> lane) & M64
-    y: uint256 = (e[1] >> lane) & M64
-    b[0] = unsafe_add(x, y)
-    b[1] = unsafe_sub(unsafe_add(x, P), y)
-    x = (e[2] >> lane) & M64
-    y = (e[3] >> lane) & M64
-    b[2] = unsafe_add(x, y)
-    b[3] = unsafe_sub(unsafe_add(x, P), y)
-    x = (e[4] >> lane) & M64
-    y = (e[5] >> lane) & M64
-    b[4] = unsafe_add(x, y)
-    b[5] = unsafe_sub(unsafe_add(x, P), y)
-    x = (e[6] >> lane) & M64
-    y = (e[7] >> lane) & M64
-    b[6] = unsafe_add(x, y)
-    b[7] = unsafe_sub(unsafe_add(x, P), y)
-    out: uint256[8] = empty(uint256[8])
-    # even outputs
-    x = unsafe_add(b[0], b[2])
-    y = unsafe_add(b[4], b[6])
-    out[0] = unsafe_add(x, y) % P
-    out[4] = unsafe_mul(unsafe_sub(unsafe_add(x, 4 * P), y) % P, powers[4])
-    x = unsafe_sub(unsafe_add(b[0], 2 * P), b[2])
-    y = unsafe_sub(unsafe_add(b[4], 2 * P), b[6]) << 48
-    out[2] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 52), y) % P, powers[2])
-    out[6] = unsafe_mul(unsafe_add(x, y) % P, powers[6])
-    # odd outputs
-    x = unsafe_sub(unsafe_add(b[1], P << 50), b[3] << 48)
-    y = unsafe_sub(unsafe_add(b[5], P << 50), b[7] << 48) << 72
-    out[1] = unsafe_mul(unsafe_add(x, y) % P, powers[1])
-    out[5] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 124), y) % P, powers[5])
-    x = unsafe_add(b[1], b[3] << 48)
-    y = unsafe_add(b[5], b[7] << 48) << 24
-    out[3] = unsafe_mul(unsafe_add(x, y) % P, powers[3])
-    out[7] = unsafe_mul(unsafe_sub(unsafe_add(x, P << 76), y) % P, powers[7])
-    return out
-
-
-@internal
-@pure
-def _fold(
-    e: uint256[8],
-    w0: uint256[8],
-    w1: uint256[8],
-    w2: uint256[8],
-    twice1: uint256[8],
-    twice2: uint256[8],
-    y: uint256,
-) -> uint256:
-    """
-    @notice Fold eight siblings into one; y is 1 over the first one's point, w the challenge's powers
-            over 8 by coordinate, and twice two of them.
-    """
-    powers: uint256[8] = empty(uint256[8])
-    powers[0] = 1
-    powers[1] = y
-    x: uint256 = unsafe_mul(y, y) % P
-    powers[2] = x
-    x = unsafe_mul(x, y) % P
-    powers[3] = x
-    x = unsafe_mul(x, y) % P
-    powers[4] = x
-    x = unsafe_mul(x, y) % P
-    powers[5] = x
-    x = unsafe_mul(x, y) % P
-    powers[6] = x
-    powers[7] = unsafe_mul(x, y) % P
-    p: uint256[8] = self._transform(e, powers, 192)
-    q: uint256[8] = self._transform(e, powers, 128)
-    r: uint256[8] = self._transform(e, powers, 64)
-    return (
-        (self._products(p, w0, q, twice2, r, twice1) << 192)
-        | (self._products(p, w1, q, w0, r, twice2) << 128)
-        | (self._products(p, w2, q, w1, r, w0) << 64)
-    )
-
-
-@internal
-@pure
-def _products(
-    p: uint256[8], u: uint256[8], q: uint256[8], v: uint256[8], r: uint256[8], w: uint256[8]
-) -> uint256:
-    """
-    @notice Sum of products of numbers below 2^128 and 2^65, reduced.
-    """
-    return unsafe_add(unsafe_mul(p[0], u[0]), unsafe_add(unsafe_mul(q[0], v[0]), unsafe_add(unsafe_mul(r[0], w[0]), unsafe_add(unsafe_mul(p[1], u[1]), unsafe_add(unsafe_mul(q[1], v[1]), unsafe_add(unsafe_mul(r[1], w[1]), unsafe_add(unsafe_mul(p[2], u[2]), unsafe_add(unsafe_mul(q[2], v[2]), unsafe_add(unsafe_mul(r[2], w[2]), unsafe_add(unsafe_mul(p[3], u[3]), unsafe_add(unsafe_mul(q[3], v[3]), unsafe_add(unsafe_mul(r[3], w[3]), unsafe_add(unsafe_mul(p[4], u[4]), unsafe_add(unsafe_mul(q[4], v[4]), unsafe_add(unsafe_mul(r[4], w[4]), unsafe_add(unsafe_mul(p[5], u[5]), unsafe_add(unsafe_mul(q[5], v[5]), unsafe_add(unsafe_mul(r[5], w[5]), unsafe_add(unsafe_mul(p[6], u[6]), unsafe_add(unsafe_mul(q[6], v[6]), unsafe_add(unsafe_mul(r[6], w[6]), unsafe_add(unsafe_mul(p[7], u[7]), unsafe_add(unsafe_mul(q[7], v[7]), unsafe_mul(r[7], w[7])))))))))))))))))))))))) % P
+    d: uint256[3] = empty(uint256[3])
+    r: uint256[12] = empty(uint256[12])
+    q: uint256[6] = empty(uint256[6])
+    s: uint256[3] = empty(uint256[3])
+    apart: bool = w[0] < P
+    if apart:
+        d[0] = unsafe_sub(unsafe_add((e[0] >> 192), 18446744069414584321), (e[0] & M64))
+        d[1] = unsafe_sub(unsafe_add(((e[0] >> 128) & M64), 18446744069414584321), (e[1] >> 192))
+        d[2] = unsafe_sub(unsafe_add(((e[0] >> 64) & M64), 18446744069414584321), ((e[1] >> 128) & M64))
+        r[0] = unsafe_add(unsafe_add((e[0] >> 192), (e[0] & M64)), unsafe_add(unsafe_mul(d[0], w[0]), unsafe_mul(2, unsafe_add(unsafe_mul(d[1], w[2]), unsafe_mul(d[2], w[1]))))) % P
+        r[1] = unsafe_add(unsafe_add(((e[0] >> 128) & M64), (e[1] >> 192)), unsafe_add(unsafe_add(unsafe_mul(d[0], w[1]), unsafe_mul(d[1], w[0])), unsafe_mul(2, unsafe_mul(d[2], w[2])))) % P
+        r[2] = unsafe_add(unsafe_add(((e[0] >> 64) & M64), ((e[1] >> 128) & M64)), unsafe_add(unsafe_add(unsafe_mul(d[0], w[2]), unsafe_mul(d[1], w[1])), unsafe_mul(d[2], w[0]))) % P
+    if apart:
+        d[0] = unsafe_sub(unsafe_add(((e[2] >> 128) & M64), 18446744069414584321), ((e[1] >> 64) & M64)) << 48
+        d[1] = unsafe_sub(unsafe_add(((e[2] >> 64) & M64), 18446744069414584321), (e[1] & M64)) << 48
+        d[2] = unsafe_sub(unsafe_add((e[2] & M64), 18446744069414584321), (e[2] >> 192)) << 48
+        r[3] = unsafe_add(unsafe_add(((e[1] >> 64) & M64), ((e[2] >> 128) & M64)), unsafe_add(unsafe_mul(d[0], w[0]), unsafe_mul(2, unsafe_add(unsafe_mul(d[1], w[2]), unsafe_mul(d[2], w[1]))))) % P
+        r[4] = unsafe_add(unsafe_add((e[1] & M64), ((e[2] >> 64) & M64)), unsafe_add(unsafe_add(unsafe_mul(d[0], w[1]), unsafe_mul(d[1], w[0])), unsafe_mul(2, unsafe_mul(d[2], w[2])))) % P
+        r[5] = unsafe_add(unsafe_add((e[2] >> 192), (e[2] & M64)), unsafe_add(unsafe_add(unsafe_mul(d[0], w[2]), unsafe_mul(d[1], w[1])), unsafe_mul(d[2], w[0]))) % P
+    if apart:
+        d[0] = unsafe_sub(unsafe_add((e[3] >> 192), 18446744069414584321), (e[3] & M64)) << 72
+        d[1] = unsafe_sub(unsafe_add(((e[3] >> 128) & M64), 18446744069414584321), (e[4] >> 192)) << 72
+        d[2] = unsafe_sub(unsafe_add(((e[3] >> 64) & M64), 18446744069414584321), ((e[4] >> 128) & M64)) << 72
+        r[6] = unsafe_add(unsafe_add((e[3] >> 192), (e[3] & M64)), unsafe_add(unsafe_mul(d[0], w[0]), unsafe_mul(2, unsafe_add(unsafe_mul(d[1], w[2]), unsafe_mul(d[2], w[1]))))) % P
+        r[7] = unsafe_add(unsafe_add(((e[3] >> 128) & M64), (e[4] >> 192)), unsafe_add(unsafe_add(unsafe_mul(d[0], w[1]), unsafe_mul(d[1], w[0])), unsafe_mul(2, unsafe_mul(d[2], w[2])))) % P
+        r[8] = unsafe_add(unsafe_add(((e[3] >> 64) & M64), ((e[4] >> 128) & M64)), unsafe_add(unsafe_add(unsafe_mul(d[0], w[2]), unsafe_mul(d[1], w[1])), unsafe_mul(d[2], w[0]))) % P
+    if apart:
+        d[0] = unsafe_sub(unsafe_add(((e[4] >> 64) & M64), 18446744069414584321), ((e[5] >> 128) & M64)) << 24
+        d[1] = unsafe_sub(unsafe_add((e[4] & M64), 18446744069414584321), ((e[5] >> 64) & M64)) << 24
+        d[2] = unsafe_sub(unsafe_add((e[5] >> 192), 18446744069414584321), (e[5] & M64)) << 24
+        r[9] = unsafe_add(unsafe_add(((e[4] >> 64) & M64), ((e[5] >> 128) & M64)), unsafe_add(unsafe_mul(d[0], w[0]), unsafe_mul(2, unsafe_add(unsafe_mul(d[1], w[2]), unsafe_mul(d[2], w[1]))))) % P
+        r[10] = unsafe_add(unsafe_add((e[4] & M64), ((e[5] >> 64) & M64)), unsafe_add(unsafe_add(unsafe_mul(d[0], w[1]), unsafe_mul(d[1], w[0])), unsafe_mul(2, unsafe_mul(d[2], w[2])))) % P
+        r[11] = unsafe_add(unsafe_add((e[5] >> 192), (e[5] & M64)), unsafe_add(unsafe_add(unsafe_mul(d[0], w[2]), unsafe_mul(d[1], w[1])), unsafe_mul(d[2], w[0]))) % P
+    if apart:
+        d[0] = unsafe_sub(unsafe_add(r[0], 18446744069414584321), r[3])
+        d[1] = unsafe_sub(unsafe_add(r[1], 18446744069414584321), r[4])
+        d[2] = unsafe_sub(unsafe_add(r[2], 18446744069414584321), r[5])
+        q[0] = unsafe_add(unsafe_add(r[0], r[3]), unsafe_add(unsafe_mul(d[0], w[3]), unsafe_mul(2, unsafe_add(unsafe_mul(d[1], w[5]), unsafe_mul(d[2], w[4])))))
+        q[1] = unsafe_add(unsafe_add(r[1], r[4]), unsafe_add(unsafe_add(unsafe_mul(d[0], w[4]), unsafe_mul(d[1], w[3])), unsafe_mul(2, unsafe_mul(d[2], w[5]))))
+        q[2] = unsafe_add(unsafe_add(r[2], r[5]), unsafe_add(unsafe_add(unsafe_mul(d[0], w[5]), unsafe_mul(d[1], w[4])), unsafe_mul(d[2], w[3])))
+    if apart:
+        d[0] = unsafe_sub(unsafe_add(r[9], 18446744069414584321), r[6]) << 48
+        d[1] = unsafe_sub(unsafe_add(r[10], 18446744069414584321), r[7]) << 48
+        d[2] = unsafe_sub(unsafe_add(r[11], 18446744069414584321), r[8]) << 48
+        q[3] = unsafe_add(unsafe_add(r[6], r[9]), unsafe_add(unsafe_mul(d[0], w[3]), unsafe_mul(2, unsafe_add(unsafe_mul(d[1], w[5]), unsafe_mul(d[2], w[4])))))
+        q[4] = unsafe_add(unsafe_add(r[7], r[10]), unsafe_add(unsafe_add(unsafe_mul(d[0], w[4]), unsafe_mul(d[1], w[3])), unsafe_mul(2, unsafe_mul(d[2], w[5]))))
+        q[5] = unsafe_add(unsafe_add(r[8], r[11]), unsafe_add(unsafe_add(unsafe_mul(d[0], w[5]), unsafe_mul(d[1], w[4])), unsafe_mul(d[2], w[3])))
+    if apart:
+        d[0] = unsafe_sub(unsafe_add(q[0], 957809712595165632659123334870095223668669916223897602), q[3])
+        d[1] = unsafe_sub(unsafe_add(q[1], 957809712595165632659123334870095223668669916223897602), q[4])
+        d[2] = unsafe_sub(unsafe_add(q[2], 957809712595165632659123334870095223668669916223897602), q[5])
+        s[0] = unsafe_add(unsafe_add(q[0], q[3]), unsafe_add(unsafe_mul(d[0], w[6]), unsafe_mul(2, unsafe_add(unsafe_mul(d[1], w[8]), unsafe_mul(d[2], w[7]))))) % P
+        s[1] = unsafe_add(unsafe_add(q[1], q[4]), unsafe_add(unsafe_add(unsafe_mul(d[0], w[7]), unsafe_mul(d[1], w[6])), unsafe_mul(2, unsafe_mul(d[2], w[8])))) % P
+        s[2] = unsafe_add(unsafe_add(q[2], q[5]), unsafe_add(unsafe_add(unsafe_mul(d[0], w[8]), unsafe_mul(d[1], w[7])), unsafe_mul(d[2], w[6]))) % P
+    s[0] = unsafe_mul(s[0], 16140901060737761281) % P
+    s[1] = unsafe_mul(s[1], 16140901060737761281) % P
+    s[2] = unsafe_mul(s[2], 16140901060737761281) % P
+    return (s[0] << 192) | (s[1] << 128) | (s[2] << 64)
 
 
 @internal

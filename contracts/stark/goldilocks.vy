@@ -10,7 +10,6 @@
 P: constant(uint256) = 2**64 - 2**32 + 1
 M64: constant(uint256) = 2**64 - 1
 ONE: constant(uint256) = 1 << 192
-EIGHTH: constant(uint256) = 16140901060737761281  # 1/8
 _MODEXP: constant(address) = 0x0000000000000000000000000000000000000005
 
 
