@@ -11,6 +11,7 @@ from axon.chain.artifacts import artifact
 from axon.chain.chain import Chain, TxReceipt
 from axon.chain.connect import add_connection, connect, load_deployment
 from axon.chain.contract import Contract
+from axon.chain.deploy import REWARD_VERIFIERS, deploy_reward_verifier, deploy_system
 from axon.chain.pool import Pool, Terms, TokenTerms, Weight, create_pool
 from axon.errors import AxonError, ConfigError
 from axon.ids import InfoHash, format_account, parse_account, parse_info_hash
@@ -58,27 +59,92 @@ def _parser() -> argparse.ArgumentParser:
 
     deploy = add("deploy", _deploy, "put the contracts on a chain and write their addresses")
     deploy.add_argument("output", type=Path, help="deployment file to write")
-    deploy.add_argument("--verifier", action="store_true", help="and the verifier of AXR-1")
+    deploy.add_argument(
+        "--verifier",
+        nargs="?",
+        const="onchain-100",
+        choices=list(REWARD_VERIFIERS),
+        help="and a verifier of AXR-1 for these options (by default onchain-100, for the largest epochs)",
+    )
 
     tracker = add("register-tracker", _register, "register a tracker's BLS key")
     tracker.add_argument("bls_key", type=Path, help="its key file; made if missing")
 
     create = add("create", _create, "open a pool for a torrent")
     create.add_argument("torrent", help=".torrent file, or info-hash")
-    create.add_argument("--token", action="append", required=True, metavar="ADDRESS[:PARAMETER]")
-    create.add_argument("--verifier", required=True, metavar="ADDRESS")
-    create.add_argument("--tracker", action="append", type=int, required=True, metavar="ID")
-    create.add_argument("--quorum", type=int, help="by default more than half of the trackers")
-    create.add_argument("--epochs", type=int, default=30)
-    create.add_argument("--epoch-length", type=int, default=86_400, metavar="SECONDS")
-    create.add_argument("--start", type=int, metavar="UNIX_TIME", help="by default now")
-    create.add_argument("--claim-window", type=int, metavar="SECONDS", help="by default 7 epochs")
-    create.add_argument("--distribution", default="linear", help="linear, decaying, fixed or an address")
-    create.add_argument("--c", type=int, metavar="BLOCKS", help="by default the torrent's blocks")
-    create.add_argument("--c-e", type=int, default=1 << 32)
-    create.add_argument("--sybil-budget", type=float, default=1 / 16, metavar="LAMBDA")
-    create.add_argument("--fee", type=int, default=100, metavar="BASIS_POINTS", help="the aggregator's")
-    create.add_argument("--weight", action="append", default=[], metavar="NODE_KEY=WEIGHT")
+    create.add_argument(
+        "--token",
+        action="append",
+        required=True,
+        metavar="ADDRESS[:PARAMETER]",
+        help="a reward token, and a number for the distribution: of decaying, the part of what is left that"
+        " an epoch pays, in units of 10^-18; of fixed, base units an epoch. Once for each token",
+    )
+    create.add_argument(
+        "--verifier",
+        required=True,
+        metavar="ADDRESS",
+        help="checks the proofs; pool deploy --verifier makes one",
+    )
+    create.add_argument(
+        "--tracker",
+        action="append",
+        type=int,
+        required=True,
+        metavar="ID",
+        help="registered tracker that may attest; once for each",
+    )
+    create.add_argument(
+        "--quorum", type=int, help="attestations wanted; by default more than half of the trackers"
+    )
+    create.add_argument("--epochs", type=int, default=30, help="how many epochs are paid (%(default)s)")
+    create.add_argument(
+        "--epoch-length", type=int, default=86_400, metavar="SECONDS", help="length of an epoch (%(default)s)"
+    )
+    create.add_argument("--start", type=int, metavar="UNIX_TIME", help="of the first epoch; by default now")
+    create.add_argument(
+        "--claim-window",
+        type=int,
+        metavar="SECONDS",
+        help="after the last epoch, for settling and before withdraw; by default 7 epochs",
+    )
+    create.add_argument(
+        "--distribution", default="linear", help="linear (default), decaying, fixed, or a contract's address"
+    )
+    create.add_argument(
+        "--c",
+        type=int,
+        metavar="BLOCKS",
+        help="blocks of 16 KiB; who acknowledged less than a third of them hands on less trust; by default"
+        " the torrent's",
+    )
+    create.add_argument(
+        "--c-e",
+        type=int,
+        default=1 << 32,
+        help="trusted service, in units of 2^-36, at which an epoch pays half of its budget (%(default)s)",
+    )
+    create.add_argument(
+        "--sybil-budget",
+        type=float,
+        default=1 / 16,
+        metavar="LAMBDA",
+        help="part of the trust that unknown downloaders get, 0 to 1 (%(default)s)",
+    )
+    create.add_argument(
+        "--fee",
+        type=int,
+        default=100,
+        metavar="BASIS_POINTS",
+        help="what whoever settles gets of what is paid, in 1/10,000 (%(default)s)",
+    )
+    create.add_argument(
+        "--weight",
+        action="append",
+        default=[],
+        metavar="NODE_KEY=WEIGHT",
+        help="a peer whom you trust, and how much beside the others; once for each",
+    )
     create.add_argument("--salt", default="00" * 32, metavar="HEX", help="another pool of the same terms")
 
     stake = add("stake", _stake, "add tokens to a pool")
@@ -114,14 +180,12 @@ def _export(args: argparse.Namespace, chain: Chain) -> dict[str, Any]:
 
 
 def _deploy(args: argparse.Namespace, chain: Chain) -> dict[str, Any]:
-    from axon.chain.contract import deploy
-    from axon.chain.deploy import deploy_system
 
     deployment = deploy_system(chain)
     deployment.save(args.output)
     fields = {"deployment": str(args.output), "factory": format_account(deployment.factory)}
     if args.verifier:
-        fields["verifier"] = format_account(deploy(chain, artifact("stark/axr1_100")).address)
+        fields["verifier"] = format_account(deploy_reward_verifier(chain, args.verifier))
     return fields
 
 
