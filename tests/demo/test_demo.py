@@ -36,10 +36,10 @@ def check(told: dict[str, Any]) -> None:
     downloaders = [p for name, p in peers.items() if name == "canary" or name.startswith(("host", "rider"))]
     # Whoever downloaded acknowledged nearly every block, and nobody more than there are and 2 %.
     assert all(0.9 * blocks <= peer["blocks_downloaded"] <= 1.02 * blocks for peer in downloaders)
-    assert peers["seed"]["share"] == max(peer["share"] for peer in told["peers"])
-    assert peers["seed"]["share"] > 10 * peers["rider"]["share"]
     naive, gained = (sum(peer[key] for peer in liars) for key in ("share_by_bytes", "share"))
     assert gained < 0.05 < naive
+    # Whom the canary happened to ask most earns most; the seed need not be first, but it is far from last.
+    assert peers["seed"]["share"] > max(gained, 10 * peers["rider"]["share"])
     for token, budget in told["budgets"].items():
         paid = sum(int(peer["paid"][token]) for peer in told["peers"])
         whole = sum(round(peer["share"] * 2**48) for peer in told["peers"])
