@@ -17,7 +17,7 @@ from axon.receipts import BLOCK_SIZE, AckedBlocks, Equivocation, LedgerId, Piece
 __all__ = ["MAX_ACK_BYTES", "START_CREDIT", "Given", "SentBlocks", "Taken"]
 
 START_CREDIT = 64  # blocks; what a stranger gets (1 MiB)
-_EARLY_CREDIT = 1024  # blocks (16 MiB); as far as credit doubles, each time that it was paid
+_EARLY_CREDIT = 1024  # blocks (16 MiB); as far as credit doubles, each time that half of it was paid
 _MAX_CREDIT = 4096  # blocks (64 MiB)
 _TRUST = 10  # past the doubling, one block of credit for every so many acknowledged: 10 %
 _SLACK = 50  # and one more for every so many, for blocks that can never be acknowledged: 2 %
@@ -202,7 +202,7 @@ class Taken:
     def limit(self) -> int:
         """Blocks sent without a receipt at most; none to one who equivocated.
 
-        A stranger's credit doubles up to 4 MiB, each time that it was paid. Beyond that, credit is a
+        A stranger's credit doubles up to 16 MiB, each time that half of it was paid. Beyond that, credit is a
         tenth of what was paid, 64 MiB at most; so whoever runs away with it has paid for eight times
         as much, slack included. It is that large because receipts cost: with 4 MiB a fast download
         would stand still while a receipt is verified, and sign hundreds a second.
@@ -278,14 +278,15 @@ class Taken:
     def commit(self, acks: Iterable[PieceAck]) -> None:
         """A receipt that was taken is on disk: its blocks are paid for.
 
-        The first credit doubles each time that as much was acknowledged: it is paid for beforehand.
+        The first credit doubles each time that half of it was acknowledged, as an honest downloader does
+        while the other half is under way.
         """
         added = sum(ack.num_blocks for ack in acks)
         self.counted += added
         self.sent.owed = max(0, self.sent.owed - added)
         self._toward_next += added
-        while self._toward_next >= self._credit < self._early_credit:
-            self._toward_next -= self._credit
+        while self._toward_next >= self._credit // 2 and self._credit < self._early_credit:
+            self._toward_next -= self._credit // 2
             self._credit = min(2 * self._credit, self._early_credit)
 
     def _check_set(self, acks: Iterable[PieceAck]) -> None:

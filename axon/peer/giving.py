@@ -17,7 +17,7 @@ from axon.receipts import PieceAck, Receipt, Reject
 
 __all__ = ["Giving"]
 
-_DELAY = 1.0  # seconds that a verified piece waits for others to share its receipt, at most
+_DELAY = 2.0  # seconds that a verified piece waits for others to share its receipt, at most
 
 
 @dataclass(slots=True)

@@ -178,7 +178,7 @@ def test_slow_pieces_get_a_receipt_each_and_fast_ones_share(nodes: tuple[Node, N
     for index in range(3):
         transfer(a, b, index)
         assert not b.ledger.step_now()
-        b.now += 1.1
+        b.now += 2.1
         assert b.ledger.step_now()
     assert len(b.receipts(Role.GIVEN)) == 3
     for index in range(3, 20):
