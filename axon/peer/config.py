@@ -13,6 +13,7 @@ from typing import Literal
 from axon import __version__
 from axon.errors import ConfigError
 from axon.ids import format_account, parse_account
+from axon.peer.policy import Policy
 from axon.settings import Layers, Parser, Setting, parse_command, switch
 
 __all__ = ["DEFAULT_LISTEN", "Address", "Config", "parse_address", "parse_config", "parse_rate", "parse_size"]
@@ -46,6 +47,7 @@ class Config:
     dht_read_only: bool = False
     max_connections: int = 200
     torrent_max_connections: int | None = None
+    encryption: Policy = Policy.ALLOW
     half_open: int = 20
     slots: int = 8
     # how
@@ -173,6 +175,13 @@ def _account(text: str) -> str:
     return format_account(parse_account(text))
 
 
+def _policy(text: str) -> Policy:
+    try:
+        return Policy(text)
+    except ValueError:
+        raise ConfigError(f"{text!r}: want {', '.join(Policy)}") from None
+
+
 def _version(text: str) -> str:
     if text not in ("v1", "v2", "hybrid"):
         raise ConfigError(f"{text!r}: want v1, v2 or hybrid")
@@ -204,6 +213,9 @@ _SETTINGS = {
     "dht_read_only": switch("ask the DHT, but answer nobody (BEP 43)"),
     "max_connections": Setting(_count, "of the whole process (default 200)", "N"),
     "torrent_max_connections": Setting(_count, "of each torrent (default: no limit of its own)", "N"),
+    "encryption": Setting(
+        _policy, "off, allow (default: plain first), prefer (encrypted first), require (RC4 only)", "POLICY"
+    ),
     "half_open": Setting(_count, "connection attempts at once (default 20)", "N"),
     "slots": Setting(_count, "peers unchoked at once for each torrent (default 8)", "N"),
     # rates
@@ -295,7 +307,7 @@ def _transfer(parser: argparse.ArgumentParser) -> None:
     _add(parser, "dir")
     who = parser.add_argument_group("peers")
     _add(who, "peer", "listen", "announce", "webseed", "no_trackers", "no_pex")
-    _add(who, "no_dht", "dht_bootstrap", "dht_read_only")
+    _add(who, "no_dht", "dht_bootstrap", "dht_read_only", "encryption")
     _add(who, "max_connections", "torrent_max_connections", "half_open", "slots")
     rates = parser.add_argument_group("rates, bytes a second (500K, 2MiB; 0 is no limit)")
     _add(rates, "max_down", "torrent_max_down", "max_up", "torrent_max_up")

@@ -8,15 +8,22 @@ the swarm's `Peer` takes over. Limits that cut across torrents are kept here.
 import errno
 import socket
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from axon.bt import events as ev
 from axon.bt.connection import PeerConnection
+from axon.bt.mse import torrent_digest
 from axon.errors import LocalProtocolError
+from axon.ids import InfoHash
+from axon.peer.encryption import Opening, answer, ask
 from axon.peer.gossip import EXTENSIONS, REQQ
 from axon.peer.peer import Peer
+from axon.peer.policy import Policy
 from axon.peer.ratelimit import Bucket, Limits
 from axon.peer.sockets import Address, dial, plain_host, show_address
 from axon.peer.swarm import BOTH_SEEDS, Swarm
@@ -109,36 +116,41 @@ class Connections:
                 await self._dial_wanted.wait()
 
     async def _connect(self, swarm: Swarm, address: Address) -> None:
-        sock = None
-        try:
-            with trio.move_on_after(_DIAL_TIMEOUT):
-                sock = await dial(address)
-        except (OSError, UnicodeError):  # or a name that cannot be one, of a magnet link
-            pass
-        finally:
-            self._half_open -= 1
-        if sock is None:
-            swarm.book.failed(address, trio.current_time())
-            self.dial_soon()
-            return
-        reached = sock.getpeername()[:2]  # the address may be a name
-        if swarm.book.is_banned(reached[0]):
-            sock.close()
-            swarm.book.forget(address)
-            return
-        swarm.book.connected(address)
-        link = self._link(sock, reached, swarm)
-        await self._serve(link)
-        now = trio.current_time()
-        if link in self._strangers:
+        """Dial, plain or encrypted, and the other way if that makes the peer hang up."""
+        ways = list(self._node.config.encryption.ways(swarm.book.spoke(address)))
+        while True:
+            encrypted = ways.pop(0)
+            try:
+                sock = await _dial(address)
+            finally:
+                self._half_open -= 1
+            if sock is None:
+                break
+            reached = sock.getpeername()[:2]  # the address may be a name
+            if swarm.book.is_banned(reached[0]):
+                sock.close()
+                swarm.book.forget(address)
+                return
+            swarm.book.connected(address)
+            link = self._link(sock, reached, swarm, encrypted)
+            await self._serve(link)
+            if link not in self._strangers:
+                swarm.book.spoken(address, encrypted)
+                both_seeds = link.closed_because == BOTH_SEEDS
+                pause = _SEED_PAUSE if both_seeds else _PAUSE
+                swarm.book.disconnected(address, trio.current_time(), pause)
+                self.dial_soon()
+                return
             del self._strangers[link]
-            swarm.book.failed(address, now)
-        else:
-            both_seeds = link.closed_because == BOTH_SEEDS
-            swarm.book.disconnected(address, now, _SEED_PAUSE if both_seeds else _PAUSE)
+            if not (ways and link.left):
+                break
+            self._half_open += 1
+        swarm.book.failed(address, trio.current_time())
         self.dial_soon()
 
-    def _link(self, sock: socket.socket, address: Address, swarm: Swarm | None) -> Link:
+    def _link(
+        self, sock: socket.socket, address: Address, swarm: Swarm | None, encrypted: bool = False
+    ) -> Link:
         node = self._node
         tune(sock)
         link = Link(sock, address, outgoing=swarm is not None)
@@ -153,8 +165,19 @@ class Connections:
             reqq=REQQ,
             on_block=link.on_block,
         )
-        link.open(conn, _Greeter(self, link))
+        policy = node.config.encryption
+        opening: Callable[[], Awaitable[Opening]] | None = None
+        if swarm is None and policy is not Policy.OFF:
+            opening = partial(answer, sock, policy, self._find)
+        elif swarm is not None and encrypted:
+            opening = partial(ask, sock, policy, swarm.handshake_hashes[0], conn.data_to_send())
+        link.open(conn, _Greeter(self, link), opening)
         return link
+
+    def _find(self, digest: bytes) -> InfoHash | None:
+        """Which torrent of ours an encrypted connection is for."""
+        names = map(InfoHash, self._node.by_hash)
+        return next((name for name in names if torrent_digest(name) == digest), None)
 
     async def _serve(self, link: Link) -> None:
         self.count += 1
@@ -194,7 +217,17 @@ class Connections:
             return
         peer = swarm.attach(link, trio.current_time())
         if self._node.config.verbose:
-            self._node.emit("connected", {"peer": show_address(link.address), "client": peer.client})
+            facts = {"peer": show_address(link.address), "client": peer.client}
+            self._node.emit("connected", facts | {"encrypted": link.encryption is not None})
+
+
+async def _dial(address: Address) -> socket.socket | None:
+    with (
+        trio.move_on_after(_DIAL_TIMEOUT),
+        suppress(OSError, UnicodeError),
+    ):  # a magnet link's names may be none
+        return await dial(address)
+    return None
 
 
 class _Greeter:

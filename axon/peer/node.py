@@ -40,8 +40,8 @@ from axon.receipts import BLOCK_SIZE
 __all__ = ["Node"]
 
 _SWEEP = 0.5  # seconds
-_SETTLE, _LINGER = 3.0, 0.5  # seconds for the last receipts to come and go, for peers to hang up
-_LAST_RECEIPTS = 1.2  # seconds for those that we wait for
+_SETTLE, _LINGER = 4.0, 0.5  # seconds for the last receipts to come and go, for peers to hang up
+_LAST_RECEIPTS = 2.2  # seconds for those that we wait for
 _CLOSE_TIMEOUT = 2.5  # seconds for trackers, receipts and resume data when the program ends
 
 
@@ -246,7 +246,7 @@ class Node:
                 if not any(peer.gossip.has_unsigned for peer in peers if not peer.link.closed):
                     break
                 await trio.sleep(0.02)
-            # Those whom we served sign within a second for what they have whole (`giving.py`).
+            # Those whom we served sign within two seconds for what they have whole (`giving.py`).
             served = [peer for peer in peers if peer.gossip.is_owed_receipts]
             for peer in served:
                 peer.conn.choke()

@@ -38,6 +38,7 @@ class _Peer:
     failures: int = 0
     not_before: float = 0.0
     busy: bool = False  # dialled or connected
+    encrypted: bool | None = None  # how it was spoken to the last time
 
 
 class PeerBook:
@@ -89,6 +90,17 @@ class PeerBook:
         peer = self._peers.get(address)
         if peer is not None:
             peer.busy, peer.failures = True, 0
+
+    def spoke(self, address: Address) -> bool | None:
+        """Whether the last connection to it that came about was encrypted; None: there was none."""
+        peer = self._peers.get(address)
+        return None if peer is None else peer.encrypted
+
+    def spoken(self, address: Address, encrypted: bool) -> None:
+        """A connection came about in this way."""
+        peer = self._peers.get(address)
+        if peer is not None:
+            peer.encrypted = encrypted
 
     def failed(self, address: Address, now: float) -> None:
         """It could not be reached, or said nothing sensible: later again, and later still."""

@@ -10,7 +10,7 @@ asked for, or bytes that did not fit into the socket.
 import contextlib
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -18,7 +18,9 @@ import trio
 
 from axon.bt.connection import PeerConnection
 from axon.bt.events import Event
+from axon.bt.mse import Encryption
 from axon.errors import RemoteProtocolError
+from axon.peer.encryption import Opening
 from axon.peer.ratelimit import Limits
 
 __all__ = ["Address", "Link", "Owner", "tune"]
@@ -69,6 +71,10 @@ class Link:
         Where it accepts connections, if known.
     closed_because : str or None
         Why we hung up, or what the peer did.
+    left : bool
+        It was the peer who hung up.
+    encryption : Encryption or None
+        What hides all that comes and goes.
     """
 
     conn: PeerConnection
@@ -81,6 +87,9 @@ class Link:
         self.is_local = ip_address(address[0].partition("%")[0]).is_loopback
         self.listen_port = address[1] if outgoing else None
         self.closed_because: str | None = None
+        self.left = False
+        self.encryption: Encryption | None = None
+        self._opening: Callable[[], Awaitable[Opening]] | None = None
         self.uploaded = 0  # payload bytes
         self._batch = _FIRST_BATCH
         self._rest = memoryview(b"")  # control bytes that the socket did not take
@@ -88,9 +97,14 @@ class Link:
         self._wake = trio.Event()
         self._scope = trio.CancelScope()
 
-    def open(self, conn: PeerConnection, owner: Owner) -> None:
-        """Name the connection to pump and who reacts; before `run`."""
-        self.conn, self.owner = conn, owner
+    def open(
+        self,
+        conn: PeerConnection,
+        owner: Owner,
+        opening: Callable[[], Awaitable[Opening]] | None = None,
+    ) -> None:
+        """Name the connection to pump, who reacts, and what goes before its handshake; before `run`."""
+        self.conn, self.owner, self._opening = conn, owner, opening
 
     def on_block(self, index: int, begin: int, view: memoryview) -> None:
         """The connection's `on_block`: whoever owns the link takes it."""
@@ -100,6 +114,10 @@ class Link:
         """Pump until either side hangs up; `closed_because` then says why. Closes the socket."""
         try:
             with self._scope:
+                if self._opening is not None:
+                    await self._agree(self._opening)
+                    if self.closed_because is not None:
+                        return
                 self.flush()
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write)
@@ -107,6 +125,16 @@ class Link:
                     nursery.cancel_scope.cancel()
         finally:
             self.sock.close()
+
+    async def _agree(self, opening: Callable[[], Awaitable[Opening]]) -> None:
+        try:
+            self.encryption, payload = await opening()
+            if payload:
+                self.dispatch(self.conn.receive(payload, trio.current_time()))
+        except RemoteProtocolError as error:
+            self.close(str(error))
+        except OSError as error:
+            self._lost(error)
 
     @property
     def busy(self) -> bool:
@@ -128,6 +156,10 @@ class Link:
         if self.closed_because is None:
             self.closed_because = because
         self._scope.cancel()
+
+    def _lost(self, error: OSError) -> None:
+        self.left = True
+        self.close(f"connection lost: {error.strerror}")
 
     def guard(self, work: Callable[[], None]) -> None:
         """Do something that may find the peer at fault, outside of the link's own tasks."""
@@ -160,18 +192,21 @@ class Link:
             self._wake.set()
         if not conn.has_data_to_send or self._sending:
             return
-        data = conn.data_to_send()
+        data = self._hidden(conn.data_to_send())
         try:
             sent = self.sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            self.close(f"connection lost: {error.strerror}")
+            self._lost(error)
             return
         if sent < len(data):
             self._rest = memoryview(data)[sent:]
             self._sending = True
             self._wake.set()
+
+    def _hidden(self, data: bytes) -> bytes:
+        return data if self.encryption is None else self.encryption.encrypt(data)
 
     async def _read(self) -> None:
         conn, sock = self.conn, self.sock
@@ -191,8 +226,11 @@ class Link:
                     await trio.lowlevel.wait_readable(sock)
                     continue
                 if not count:
+                    self.left = True
                     self.close("the peer hung up")
                     return
+                if self.encryption is not None:
+                    self.encryption.decrypt_in_place(view[:count])
                 now = trio.current_time()
                 down.spend(count, now)
                 self.dispatch(conn.received(count, now))
@@ -203,7 +241,7 @@ class Link:
         except RemoteProtocolError as error:
             self.close(str(error))
         except OSError as error:
-            self.close(f"connection lost: {error.strerror}")
+            self._lost(error)
 
     def dispatch(self, events: Sequence[Event]) -> None:
         """Hand events to the owner, and send what it says in return.
@@ -226,7 +264,7 @@ class Link:
                     rest, self._rest = self._rest, memoryview(b"")
                     await self._send_rest([rest])
                 if self.conn.has_data_to_send:
-                    await self._send_rest([self.conn.data_to_send()])
+                    await self._send_rest([self._hidden(self.conn.data_to_send())])
                     continue
                 if self.conn.requests_waiting and (count := self.owner.upload_batch(self._batch)):
                     await self._upload(count)
@@ -237,7 +275,7 @@ class Link:
         except RemoteProtocolError as error:
             self.close(str(error))
         except OSError as error:
-            self.close(f"connection lost: {error.strerror}")
+            self._lost(error)
 
     async def _upload(self, count: int) -> None:
         owner, up = self.owner, self.owner.up
@@ -251,6 +289,8 @@ class Link:
         pieces, payload = await owner.load(count)
         if not pieces:
             return
+        if self.encryption is not None:
+            pieces = [self.encryption.encrypt(b"".join(pieces))]
         try:
             at_once = await self._send_rest(pieces)
         finally:

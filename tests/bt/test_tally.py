@@ -157,14 +157,16 @@ def test_credit_starts_small_doubles_when_paid_and_grows_with_what_was_paid() ->
 
 @given(st.lists(st.integers(1, BLOCKS), min_size=1, max_size=400), st.booleans())
 def test_credit_is_bounded_by_what_was_paid(paid: list[int], resumed: bool) -> None:
-    """At first by twice what was paid, later by an eighth; so running away is worth no more than being new."""
+    """At first by twice what was paid, later by an eighth: running away earns no more than being new."""
     _, taken = sides(resumed=resumed)
     total, before = 0, taken.limit
     for index, blocks in enumerate(paid):
         taken.commit([PieceAck.of(index, range(blocks))])
         total += blocks
         assert before <= taken.limit
-        assert taken.limit <= max(START_CREDIT, min(START_CREDIT + 2 * total, 1024), total // 10) + total // 50
+        assert (
+            taken.limit <= max(START_CREDIT, min(START_CREDIT + 2 * total, 1024), total // 10) + total // 50
+        )
         before = taken.limit
 
 

@@ -59,17 +59,26 @@ def torrent(tmp_path, tracker):
     return make_torrent(tmp_path / "source", "many", tmp_path / "t.torrent", "v1", tracker=tracker.url)
 
 
-def aria2(torrent, folder, *more):
+@pytest.fixture(params=[False, True], ids=["plain", "rc4"])
+def encrypted(request):
+    """Does the other client demand encryption?"""
+    return request.param
+
+
+def aria2(torrent, folder, *more, encrypted=False):
     command = ["aria2c", "--no-conf", f"--dir={folder}", "--enable-dht=false", "--enable-dht6=false"]
     command += ["--bt-enable-lpd=false", "--enable-peer-exchange=false", "--interface=127.0.0.1"]
     command += ["--disable-ipv6=true", f"--listen-port={free_port()}", "--bt-tracker-interval=1"]
     command += ["--file-allocation=none", "--allow-overwrite=true", "--show-console-readout=false"]
+    if encrypted:
+        command += ["--bt-require-crypto=true", "--bt-min-crypto-level=arc4"]
     return [*command, "--console-log-level=warn", *more, str(torrent)]
 
 
-def test_we_download_from_aria2(torrent, tracker, tmp_path):
+def test_we_download_from_aria2(torrent, tracker, encrypted, tmp_path):
     need("aria2c", "aria2")
-    seeding = aria2(torrent, tmp_path / "source", "--seed-ratio=0.0", "--check-integrity=true")
+    more = ("--seed-ratio=0.0", "--check-integrity=true")
+    seeding = aria2(torrent, tmp_path / "source", *more, encrypted=encrypted)
     with process(seeding), download(torrent, tmp_path / "out", tmp_path / "data") as ours:
         assert ours.finish(60) == 0
     assert_same(tmp_path / "source" / "many", tmp_path / "out" / "many")
@@ -77,12 +86,13 @@ def test_we_download_from_aria2(torrent, tracker, tmp_path):
     assert tracker.events(b"-AX")[-2:] == ["completed", "stopped"]
 
 
-def test_aria2_downloads_from_us(torrent, tracker, tmp_path):
+def test_aria2_downloads_from_us(torrent, tracker, encrypted, tmp_path):
     need("aria2c", "aria2")
     with seed(torrent, tmp_path / "source", tmp_path / "data") as ours:
         ours.wait_for("complete")
         wait_until(lambda: tracker.events(b"-AX"), what="our announce")
-        with process(aria2(torrent, tmp_path / "out", "--seed-time=0")) as leech:
+        command = aria2(torrent, tmp_path / "out", "--seed-time=0", encrypted=encrypted)
+        with process(command) as leech:
             assert leech.wait(60) == 0, leech.stdout.read()
         assert ours.stop() == 0
     assert_same(tmp_path / "source" / "many", tmp_path / "out" / "many")
@@ -92,7 +102,7 @@ def test_aria2_downloads_from_us(torrent, tracker, tmp_path):
 class Transmission:
     """transmission-daemon, driven by its RPC."""
 
-    def __init__(self, folder, config):
+    def __init__(self, folder, config, encrypted):
         self.rpc = free_port()
         config.mkdir()
         settings = {
@@ -104,7 +114,7 @@ class Transmission:
             "lpd-enabled": False,
             "pex-enabled": False,
             "utp-enabled": False,
-            "encryption": 0,
+            "encryption": 2 if encrypted else 0,  # demanded, or taken
             "rpc-bind-address": "127.0.0.1",
             "rpc-port": self.rpc,
             "rpc-whitelist-enabled": False,
@@ -149,9 +159,9 @@ class Transmission:
         self.call("torrent-reannounce", ids=[self._id])
 
 
-def test_we_download_from_transmission(torrent, tracker, tmp_path):
+def test_we_download_from_transmission(torrent, tracker, encrypted, tmp_path):
     need("transmission-daemon", "transmission-daemon")
-    daemon = Transmission(tmp_path / "source", tmp_path / "config")
+    daemon = Transmission(tmp_path / "source", tmp_path / "config", encrypted)
     with process(daemon.command):
         daemon.add(torrent, tmp_path / "source")
         wait_until(lambda: daemon.status()["status"] == 6, what="Transmission's check")
@@ -160,10 +170,10 @@ def test_we_download_from_transmission(torrent, tracker, tmp_path):
     assert_same(tmp_path / "source" / "many", tmp_path / "out" / "many")
 
 
-def test_transmission_downloads_from_us(torrent, tracker, tmp_path):
+def test_transmission_downloads_from_us(torrent, tracker, encrypted, tmp_path):
     need("transmission-daemon", "transmission-daemon")
     (tmp_path / "out").mkdir()
-    daemon = Transmission(tmp_path / "out", tmp_path / "config")
+    daemon = Transmission(tmp_path / "out", tmp_path / "config", encrypted)
     with seed(torrent, tmp_path / "source", tmp_path / "data") as ours, process(daemon.command):
         ours.wait_for("complete")
         wait_until(lambda: tracker.events(b"-AX"), what="our announce")

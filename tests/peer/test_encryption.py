@@ -1,0 +1,106 @@
+"""Encrypted connections between nodes of ours, and strangers who only pretend."""
+
+import socket
+
+import pytest
+import trio
+
+from axon.bt.handshake import Handshake
+from axon.bt.metainfo import parse_torrent
+from axon.bt.mse import Crypto, EncryptionHandshake
+from axon.ids import InfoHash, PeerId
+from axon.peer.policy import Policy
+from tests.peer.swarming import make_file, make_torrent, running
+
+
+@pytest.fixture
+def torrent(tmp_path):
+    path = make_file(tmp_path / "seed", 1_000_003)
+    return make_torrent(path, tmp_path / "t.torrent")
+
+
+def same(tmp_path):
+    return (tmp_path / "seed" / "file.bin").read_bytes() == (tmp_path / "out" / "file.bin").read_bytes()
+
+
+def test_each_policy_dials_its_own_way_first_and_then_as_it_worked():
+    assert Policy.OFF.ways(None) == Policy.OFF.ways(True) == (False,)
+    assert Policy.REQUIRE.ways(None) == Policy.REQUIRE.ways(False) == (True,)
+    assert Policy.ALLOW.ways(None) == Policy.PREFER.ways(False) == (False, True)
+    assert Policy.PREFER.ways(None) == Policy.ALLOW.ways(True) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "leeches", "encrypted"),
+    [
+        ("require", "require", True),
+        ("require", "allow", True),
+        ("allow", "require", True),
+        ("allow", "prefer", False),
+        ("off", "prefer", False),
+    ],
+)
+async def test_nodes_find_a_common_way_and_receipts_go_over_it(torrent, seeds, leeches, encrypted, tmp_path):
+    async with (
+        running(tmp_path / "a", encryption=Policy(seeds), verbose=True) as seed,
+        running(tmp_path / "b", encryption=Policy(leeches), verbose=True) as leech,
+    ):
+        swarm = seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        leech.add(torrent, tmp_path / "out", seed)
+        await leech.wait_for("complete")
+        assert (await leech.wait_for("connected"))["encrypted"] is encrypted
+        with trio.fail_after(5):
+            while swarm.ledger.taken_blocks < 62:
+                await trio.sleep(0.02)
+    assert same(tmp_path)
+
+
+async def test_a_plain_node_and_one_that_requires_encryption_never_meet(torrent, tmp_path):
+    async with (
+        running(tmp_path / "a", encryption=Policy.OFF, verbose=True) as seed,
+        running(tmp_path / "b", encryption=Policy.REQUIRE) as leech,
+    ):
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        swarm = leech.add(torrent, tmp_path / "out", seed)
+        assert "handshake: begins" in (await seed.wait_for("disconnected"))["why"]
+        assert not swarm.peers
+
+
+async def test_a_handshake_in_single_bytes_is_understood(torrent, tmp_path):
+    """Key, padding, request and our first words, one byte at a time."""
+    name = parse_torrent(torrent.read_bytes()).info_hash
+    hello = Handshake(InfoHash(name), PeerId(b"-XX0000-aaaaaaaaaaaa")).serialize()
+    exchange = EncryptionHandshake(Crypto.RC4, info_hash=InfoHash(name), first=hello)
+    async with running(tmp_path / "a") as seed:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        with socket.create_connection(("127.0.0.1", seed.node.port)) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(5)
+            while not exchange.done:
+                for byte in exchange.data_to_send():
+                    sock.send(bytes([byte]))
+                    await trio.lowlevel.checkpoint()
+                exchange.receive(await trio.to_thread.run_sync(sock.recv, 1))
+            answer = exchange.rest
+            while len(answer) < 68:
+                data = await trio.to_thread.run_sync(sock.recv, 4096)
+                assert data, "it hung up"
+                answer += exchange.encryption.decrypt(data)
+            assert Handshake.parse(memoryview(answer[:68])).info_hash == name
+
+
+async def test_another_torrent_behind_encryption_is_refused(torrent, tmp_path):
+    exchange = EncryptionHandshake(Crypto.RC4, info_hash=InfoHash(bytes(20)))
+    async with running(tmp_path / "a", verbose=True) as seed:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        with socket.create_connection(("127.0.0.1", seed.node.port)) as sock:
+            sock.settimeout(5)
+            sock.send(exchange.data_to_send())
+            key = await trio.to_thread.run_sync(sock.recv, 4096)
+            exchange.receive(key)
+            sock.send(exchange.data_to_send())
+            assert "not here" in (await seed.wait_for("disconnected"))["why"]
