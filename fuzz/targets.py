@@ -1,11 +1,12 @@
 """All targets, by name."""
 
-from fuzz import dht, others, torrents, trackers, wire
+from fuzz import dht, encryption, others, torrents, trackers, wire
 from fuzz.target import Target
 
 __all__ = ["TARGETS"]
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for target in (*torrents.TARGETS, *wire.TARGETS, *dht.TARGETS, *trackers.TARGETS, *others.TARGETS)
+    for module in (torrents, wire, encryption, dht, trackers, others)
+    for target in module.TARGETS
 }

@@ -116,9 +116,11 @@ def test_dropping_all_those_cost_no_memory_and_an_honest_peer_is_served(
 def test_the_wrong_torrent_and_another_protocol_are_dropped(attacked: Attacked) -> None:
     for opening in (
         b"\x13BitTorrent protocol" + bytes(8) + b"z" * 40,
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"\x13BitTorrent protocoI",
-        os.urandom(96),
+        # What is not BitTorrent may be encrypted, until the longest padding (MSE) has gone by.
+        b"GET / HTTP/1.1\r\n\r\n" + bytes(700),
+        b"\x13BitTorrent protocoI" + bytes(700),
+        bytes(96),  # a public key of zero
+        os.urandom(96 + 512 + 20),
     ):
         attacker = Attacker(attacked.peer.port, None)
         attacker.send(opening)
