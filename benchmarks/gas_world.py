@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from pathlib import Path
+from shutil import copytree
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from eth_account import Account as EthAccount
 from web3 import HTTPProvider
 
 from axon.bls import BlsSecret
-from axon.chain.artifacts import artifact
+from axon.chain.artifacts import Artifact, artifact
 from axon.chain.attestation import attestation_digest, combine
+from axon.chain.build import compile_verifier
 from axon.chain.contract import Contract, deploy
-from axon.chain.deploy import deploy_reward_verifier, deploy_system
+from axon.chain.deploy import REWARD_VERIFIERS, deploy_reward_verifier, deploy_system
 from axon.chain.pool import Pool, Terms, TokenTerms, Totals, create_pool
 from axon.chain.rpc import RpcChain
 from axon.chain.shares import pack_shares
 from axon.chain.wallet import KeyWallet
 from axon.ids import Account, Epoch, InfoHash
 from axon.merkle import keccak256
+from axon.rewards.air import reward_air
 from axon.stark import Air, Options, Proof
 from axon.stark.verifier import layout
-from axon.stark.vyper import envelope
+from axon.stark.vyper import envelope, verifier_source
 from tests.contracts.epochs import prove_epoch
 from tests.interop.anvil import MNEMONIC
 
+ROOT = Path(__file__).resolve().parents[1]
 SIGNERS = 7
 EPOCH = 3600  # seconds
 _CAP = 1 << 24  # gas of a transaction (EIP-7825)
@@ -113,9 +119,19 @@ class GasWorld:
     # contracts
 
     def _verifier(self, options: Options) -> Contract:
-        """The verifier that we ship for `options`."""
-        address = deploy_reward_verifier(self.chain, options.name)
-        return Contract(self.chain, artifact("stark/axr1_100"), address)  # all have one ABI
+        """The verifier that we ship for `options`, or one that is printed and compiled now."""
+        shipped = artifact("stark/axr1_100")  # all have one ABI
+        if options.name in REWARD_VERIFIERS:
+            return Contract(self.chain, shipped, deploy_reward_verifier(self.chain, options.name))
+        rows = [options.max_log_rows - 1, options.max_log_rows]
+        with TemporaryDirectory() as folder:
+            contracts = Path(folder) / "contracts"
+            copytree(ROOT / "contracts", contracts)
+            name = f"stark/{options.name}"
+            for part, source in zip(("", "_constraints"), verifier_source(reward_air, rows, options, "pool")):
+                (contracts / f"{name}{part}.vy").write_text(source, "utf-8")
+            code = str(compile_verifier(name, root=contracts)["bytecode"])
+        return deploy(self.chain, Artifact(options.name, shipped.abi, bytes.fromhex(code)))
 
     def register_and_attest(self) -> None:
         for secret in self.secrets:

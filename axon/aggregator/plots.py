@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from axon.aggregator.simulate import Row
 
@@ -14,7 +15,8 @@ def plot_simulation(rows: Sequence[Row], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = [row for row in rows if row.measure == "share" and max(row.values.values()) > 0]
+    lowest = 0.05  # per cent
+    shown = [row for row in rows if row.measure == "share" and 100 * max(row.values.values()) > lowest]
     names = list(shown[0].values)
     figure = Figure(figsize=(11, 5.5), layout="constrained")
     FigureCanvasAgg(figure)
@@ -30,14 +32,13 @@ def plot_simulation(rows: Sequence[Row], path: Path) -> None:
             label=name,
             color="black" if ours else colours(k),
         )
-    axes.set_xticks(
-        range(len(shown)), [row.scenario.removesuffix(" take").removesuffix(" takes") for row in shown]
-    )
+    labels = [row.scenario.removesuffix(" take").removesuffix(" takes") for row in shown]
+    axes.set_xticks(range(len(shown)), [fill(label, 18) for label in labels])
     axes.set_yscale("log")
-    axes.set_ylim(0.05, 130)
+    axes.set_ylim(lowest, 130)
     axes.set_yticks([0.1, 1, 10, 100], ["0.1 %", "1 %", "10 %", "100 %"])
     axes.set_ylabel("attackers' part of the reward")
     axes.set_title("What made-up receipts earn, by reward function (lower is better)")
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.08), frameon=False)
+    axes.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False)
     figure.savefig(path, dpi=130)
