@@ -74,6 +74,8 @@ class AnnounceRequest:
     ipv4: tuple[str, int] | None = None  # our other address, HTTP only (BEP 7)
     ipv6: tuple[str, int] | None = None
     tracker_id: bytes = b""
+    takes_encrypted: bool = False  # connections (BEP 8), HTTP only
+    takes_plain: bool = True
     node_key: NodeKey | None = None
     signed_at: int = 0  # seconds since 1970
     signature: bytes | None = None  # 64 bytes

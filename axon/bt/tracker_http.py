@@ -1,6 +1,6 @@
 """The client's half of the HTTP tracker protocol: requests to URLs, bencoded bodies to responses.
 
-Announce (BEP 3, 7 IPv6, 23 compact, 24 external ip, 31 retry) and scrape (BEP 48, 21
+Announce (BEP 3, 7 IPv6, 8 encryption, 23 compact, 24 external ip, 31 retry) and scrape (BEP 48, 21
 downloaders). It refuses what is malformed and bends what is merely foolish (an interval of
 zero, a peer at port 0). `tracker_http_server.py` is the tracker's half; moving the bytes is
 the shells' job.
@@ -70,6 +70,8 @@ def encode_announce_query(request: AnnounceRequest) -> str:
         terms.append("ipv6=" + quote(f"[{request.ipv6[0]}]:{request.ipv6[1]}", safe=""))
     if request.tracker_id:
         terms.append(f"trackerid={quote(request.tracker_id, safe='')}")
+    if request.takes_encrypted:
+        terms.append("supportcrypto=1" if request.takes_plain else "requirecrypto=1")
     if signature := encode_signature(request):
         terms.append(signature)
     return "&".join(terms)

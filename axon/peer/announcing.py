@@ -15,6 +15,7 @@ from axon.ids import InfoHash
 from axon.peer.announcer import Announcer
 from axon.peer.http import is_private
 from axon.peer.peerbook import Source
+from axon.peer.policy import Policy
 
 if TYPE_CHECKING:
     from axon.peer.swarm import Swarm
@@ -76,6 +77,8 @@ class Announcing:
             downloaded=swarm.total_down(),
             left=picker.left if picker else UNKNOWN_LEFT,
             key=swarm.node.announce_key,
+            takes_encrypted=swarm.node.config.encryption is not Policy.OFF,
+            takes_plain=swarm.node.config.encryption is not Policy.REQUIRE,
         )
 
     def _answered(self, url: str, response: AnnounceResponse) -> None:

@@ -96,8 +96,9 @@ class Gossip:
             if self.receipts is not None and self._swarm.ledger is not None:
                 self._swarm.ledger.receive(self.receipts, payload)
         elif name == UT_PEX and self._swarm.exchanges_peers:
-            for (ip, port), _ in self._pex_in.received(payload, trio.current_time()).added:
-                self._swarm.book.add((str(ip), port), Source.PEX)
+            for (ip, port), flags in self._pex_in.received(payload, trio.current_time()).added:
+                likes_encryption = PexFlags.ENCRYPTION in flags or None
+                self._swarm.book.add((str(ip), port), Source.PEX, encrypted=likes_encryption)
             self._swarm.node.dial_soon()
 
     def sweep(self, now: float) -> None:
@@ -209,7 +210,7 @@ def pex_addresses(swarm: "Swarm", but: "Peer") -> dict[PexAddress, PexFlags]:
             continue
         if peer.link.is_local and not but.link.is_local:
             continue  # nobody else can reach it
-        flags = pex_flags(peer.conn.peer_is_seed, peer.link.outgoing)
+        flags = pex_flags(peer.conn.peer_is_seed, peer.link.outgoing, peer.link.encryption is not None)
         found[pex_address(peer.link.address[0], port)] = flags
     return found
 
@@ -221,6 +222,8 @@ def pex_address(host: str, port: int) -> PexAddress:
     return PexAddress(mapped or ip, port)
 
 
-def pex_flags(seed: bool, outgoing: bool) -> PexFlags:
+def pex_flags(seed: bool, outgoing: bool, encrypted: bool) -> PexFlags:
     """Return what is said of a connected peer."""
-    return (PexFlags.SEED if seed else PexFlags.NONE) | (PexFlags.REACHABLE if outgoing else PexFlags.NONE)
+    flags = PexFlags.SEED if seed else PexFlags.NONE
+    flags |= PexFlags.REACHABLE if outgoing else PexFlags.NONE
+    return flags | (PexFlags.ENCRYPTION if encrypted else PexFlags.NONE)

@@ -38,7 +38,7 @@ class _Peer:
     failures: int = 0
     not_before: float = 0.0
     busy: bool = False  # dialled or connected
-    encrypted: bool | None = None  # how it was spoken to the last time
+    encrypted: bool | None = None  # how it was spoken to the last time, or how it is said to like it
 
 
 class PeerBook:
@@ -58,8 +58,11 @@ class PeerBook:
     def __len__(self) -> int:
         return len(self._peers)
 
-    def add(self, address: Address, source: Source) -> bool:
-        """Remember an address; False if it is known, banned, unusable or there is no room."""
+    def add(self, address: Address, source: Source, *, encrypted: bool | None = None) -> bool:
+        """Remember an address; False if it is known, banned, unusable or there is no room.
+
+        `encrypted` is how it is said to like being spoken to; what worked counts for more.
+        """
         host, port = address
         if not 0 < port < 65536 or host in self._banned or not _usable(host, source):
             return False
@@ -69,7 +72,7 @@ class PeerBook:
             return False
         if len(self._peers) >= _MAX_PEERS and not self._evict(source):
             return False
-        self._peers[address] = _Peer(source, self._priority(address))
+        self._peers[address] = _Peer(source, self._priority(address), encrypted=encrypted)
         return True
 
     def next(self, now: float) -> Address | None:
@@ -92,7 +95,7 @@ class PeerBook:
             peer.busy, peer.failures = True, 0
 
     def spoke(self, address: Address) -> bool | None:
-        """Whether the last connection to it that came about was encrypted; None: there was none."""
+        """Whether the last connection to it was encrypted, or it is said to like that; None: who knows."""
         peer = self._peers.get(address)
         return None if peer is None else peer.encrypted
 

@@ -1,6 +1,7 @@
 """HTTP tracker queries and bodies: vectors, round trips, and what is refused."""
 
 import contextlib
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -209,3 +210,14 @@ def test_any_query_and_body_is_read_or_refused(data: bytes) -> None:
 def test_scrape_limit() -> None:
     with pytest.raises(RemoteProtocolError, match="3 torrents"):
         decode_scrape_query(b"&".join([b"info_hash=" + b"a" * 20] * 3), limit=2)
+
+
+def test_what_encryption_we_take_is_told() -> None:  # BEP 8
+    bare = AnnounceRequest(InfoHash(bytes(20)), PeerId(bytes(20)), 6881)
+    assert "crypto" not in encode_announce_query(bare)
+    either = replace(bare, takes_encrypted=True)
+    assert "&supportcrypto=1" in encode_announce_query(either)
+    only = replace(either, takes_plain=False)
+    query = encode_announce_query(only)
+    assert "&requirecrypto=1" in query and "supportcrypto" not in query
+    assert decode_announce_query(query.encode()) == bare  # our tracker names both kinds to both

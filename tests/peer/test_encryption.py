@@ -1,6 +1,8 @@
 """Encrypted connections between nodes of ours, and strangers who only pretend."""
 
 import socket
+from ipaddress import ip_address
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -8,7 +10,9 @@ import trio
 from axon.bt.handshake import Handshake
 from axon.bt.metainfo import parse_torrent
 from axon.bt.mse import Crypto, EncryptionHandshake
+from axon.bt.pex import PexAddress, PexFlags, PexMessage
 from axon.ids import InfoHash, PeerId
+from axon.peer.gossip import UT_PEX, pex_addresses
 from axon.peer.policy import Policy
 from tests.peer.swarming import make_file, make_torrent, running
 
@@ -104,3 +108,23 @@ async def test_another_torrent_behind_encryption_is_refused(torrent, tmp_path):
             exchange.receive(key)
             sock.send(exchange.data_to_send())
             assert "not here" in (await seed.wait_for("disconnected"))["why"]
+
+
+@pytest.mark.parametrize("policy", ["allow", "require"])
+async def test_peer_exchange_says_who_likes_encryption_and_is_believed(torrent, policy, tmp_path):
+    async with (
+        running(tmp_path / "a", encryption=Policy(policy)) as seed,
+        running(tmp_path / "b", max_down=100_000) as leech,
+    ):
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        swarm = leech.add(torrent, tmp_path / "out", seed)
+        with trio.fail_after(5):
+            while not swarm.peers:
+                await trio.sleep(0.01)
+        (peer,) = swarm.peers
+        (flags,) = pex_addresses(swarm, SimpleNamespace(link=peer.link)).values()
+        assert bool(flags & PexFlags.ENCRYPTION) is (policy == "require")
+        told = PexMessage(((PexAddress(ip_address("127.0.0.1"), 9), flags),))
+        peer.gossip.message(UT_PEX, told.serialize())
+        assert swarm.book.spoke(("127.0.0.1", 9)) is (True if policy == "require" else None)

@@ -81,3 +81,14 @@ def test_what_cannot_be_dialled_is_not_taken():
         assert not book.add(address, Source.PEX)
     assert book.add(("name", 5), Source.USER)
     assert book.add(("::1", 5), Source.TRACKER)
+
+
+def test_what_worked_counts_for_more_than_what_was_said_about_encryption():
+    book = PeerBook()
+    book.add(("8.8.8.8", 1), Source.PEX, encrypted=True)
+    book.add(("8.8.4.4", 1), Source.PEX)
+    assert book.spoke(("8.8.8.8", 1)) is True
+    assert book.spoke(("8.8.4.4", 1)) is None and book.spoke(("1.1.1.1", 1)) is None
+    book.spoken(("8.8.8.8", 1), encrypted=False)
+    book.add(("8.8.8.8", 1), Source.PEX, encrypted=True)
+    assert book.spoke(("8.8.8.8", 1)) is False
