@@ -91,6 +91,22 @@ def test_both_ends_agree_however_the_bytes_are_cut(
         assert a.encryption.decrypt(b.encryption.encrypt(b"to a")) == b"to a"
 
 
+def test_the_longest_padding_on_both_sides_is_taken() -> None:
+    def longest(size: int) -> bytes:
+        return (512).to_bytes(2) if size == 2 else b"\7" * size
+
+    a = EncryptionHandshake(BOTH, info_hash=TORRENT, first=b"hello", random=longest)
+    b = EncryptionHandshake(Crypto.RC4, find=find, random=longest)
+    asked = a.data_to_send()
+    assert len(asked) == 96 + 512
+    b.receive(asked)
+    answered = b.data_to_send()
+    assert len(answered) == 96 + 512
+    a.receive(answered)
+    pump(a, b)
+    assert a.done and b.done and a.encryption is not None and b.rest == b"hello"
+
+
 @pytest.mark.parametrize("theirs", [Crypto.PLAIN, Crypto.RC4])
 def test_payload_right_behind_the_handshake_is_kept(theirs: Crypto) -> None:
     a, b = ends(theirs=theirs)

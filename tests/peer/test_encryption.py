@@ -2,6 +2,7 @@
 
 import socket
 from ipaddress import ip_address
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,9 @@ from axon.bt.handshake import Handshake
 from axon.bt.metainfo import parse_torrent
 from axon.bt.mse import Crypto, EncryptionHandshake
 from axon.bt.pex import PexAddress, PexFlags, PexMessage
+from axon.errors import RemoteProtocolError
 from axon.ids import InfoHash, PeerId
+from axon.peer.encryption import answer
 from axon.peer.gossip import UT_PEX, pex_addresses
 from axon.peer.policy import Policy
 from tests.peer.swarming import make_file, make_torrent, running
@@ -128,3 +131,28 @@ async def test_peer_exchange_says_who_likes_encryption_and_is_believed(torrent, 
         told = PexMessage(((PexAddress(ip_address("127.0.0.1"), 9), flags),))
         peer.gossip.message(UT_PEX, told.serialize())
         assert swarm.book.spoke(("127.0.0.1", 9)) is (True if policy == "require" else None)
+
+
+async def test_whoever_hangs_up_at_any_byte_is_gone_and_nothing_waits():
+    name = InfoHash(bytes(range(20)))
+    for most in range(0, 150, 7):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            padding = Random(most).randbytes
+            exchange = EncryptionHandshake(Crypto.RC4, info_hash=name, first=b"x" * 68, random=padding)
+            begun = exchange.data_to_send()
+            async with trio.open_nursery() as nursery:
+
+                async def answering(sock=ours):
+                    with pytest.raises((ConnectionResetError, RemoteProtocolError)), trio.fail_after(5):
+                        await answer(sock, Policy.ALLOW, lambda digest: name)
+
+                nursery.start_soon(answering)
+                if most < 96:
+                    theirs.send(begun[:most])
+                else:
+                    theirs.send(begun)
+                    exchange.receive(await trio.to_thread.run_sync(theirs.recv, 4096))
+                    theirs.send(exchange.data_to_send()[: most - 96])
+                theirs.shutdown(socket.SHUT_WR)
