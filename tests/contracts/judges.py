@@ -41,9 +41,9 @@ class Node:
         assert parts.hostname is not None
         self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
 
-    def call(self, to: Account, data: bytes) -> tuple[bytes, str]:
-        """What a call returns, and why it reverted if it did."""
-        fields = {"to": "0x" + to.hex(), "data": "0x" + data.hex(), "gas": hex(GAS)}
+    def call(self, to: Account, data: bytes, gas: int = GAS) -> tuple[bytes, str]:
+        """What a call returns, and why it reverted if it did; AssertionError if gas does not suffice."""
+        fields = {"to": "0x" + to.hex(), "data": "0x" + data.hex(), "gas": hex(gas)}
         question = {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [fields, "latest"]}
         self._connection.request("POST", "/", json.dumps(question), {"Content-Type": "application/json"})
         answer = json.loads(self._connection.getresponse().read())
@@ -54,6 +54,18 @@ class Node:
         assert isinstance(data, str), error  # a revert, and no trouble of the node's
         assert "revert" in error["message"], error
         return b"", revert_reason(bytes.fromhex(data.removeprefix("0x")))
+
+    def least_gas(self, to: Account, data: bytes) -> int:
+        """The least gas of a transaction, to a thousand, with which a call returns."""
+        low, high = 0, GAS
+        while high - low > 1000:
+            middle = (low + high) // 2
+            try:
+                enough = bool(self.call(to, data, middle)[0])
+            except AssertionError:
+                enough = False
+            low, high = (low, middle) if enough else (middle, high)
+        return high
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,7 @@ class Judges:
     contract: Account
     entry: dict[str, object]  # of `verify` in the ABI
     options: Options
+    gas: int = GAS  # of a question, besides 40 for each byte by which it is longer than the case's own
 
     def python(self, case: Case, data: bytes) -> str:
         """The check that refuses `data` for the case's statement."""
@@ -89,14 +102,22 @@ class Judges:
 
     def evm(self, case: Case, data: bytes) -> str:
         """The contract's reason to refuse `data` for the case's statement."""
-        return self.evm_raw(case.statement, envelope(case.air, Proof(data)))
+        gas = self.gas + 40 * max(0, len(data) - len(case.proof))
+        return self.evm_raw(case.statement, envelope(case.air, Proof(data)), gas=gas)
 
-    def evm_raw(self, statement: Statement, wrapped: bytes, shares: list[int] | None = None) -> str:
+    def evm_raw(
+        self, statement: Statement, wrapped: bytes, shares: list[int] | None = None, gas: int = GAS
+    ) -> str:
         """The same of bytes, and perhaps words of shares, as the contract takes them."""
-        arguments = (words(statement), packed(statement.shares) if shares is None else shares, wrapped)
-        returned, reason = self.node.call(self.contract, encode_call(self.entry, arguments))
+        returned, reason = self.node.call(self.contract, self.question(statement, wrapped, shares), gas)
         assert reason or int.from_bytes(returned, "big") == 1
         return reason
+
+    def question(self, statement: Statement, wrapped: bytes, shares: list[int] | None = None) -> bytes:
+        """Calldata."""
+        return encode_call(
+            self.entry, (words(statement), packed(statement.shares) if shares is None else shares, wrapped)
+        )
 
     def refuse(self, case: Case, mutants: Iterable[tuple[str, bytes]], reason: str = "") -> Counter[str]:
         """Let both judge every (name, proof); all must be refused, by the contract for `reason` if given.
