@@ -4,7 +4,7 @@ An `Options` refuses to exist if the proven security of the largest AIR that it 
 falls below its claim (`soundness.py`), and no proof is made or accepted for an AIR
 beyond. The named sets, 100 and 128 proven bits each in the Johnson regime:
 
-    ONCHAIN_100, ONCHAIN_128      small proofs: blowup 64, much grinding; up to 2^16 rows
+    ONCHAIN_100, ONCHAIN_128      small proofs: blowup 128 and 64, much grinding; up to 2^16 rows
     COMPACT_100, COMPACT_128      smallest, for gas: blowup 1024, seconds; up to 2^14 rows, 0.7 GB at 2^13
     OFFCHAIN_100, OFFCHAIN_128    fast prover: blowup 8; up to 2^22 rows
 
@@ -236,7 +236,7 @@ class Options:
 _LOOSE = Options("loose", 0, 3, 1, 0)
 
 ONCHAIN_100 = Options(
-    "onchain-100", 100, log_blowup=6, queries=26, grinding_bits=24, digest_bytes=26, max_log_rows=16
+    "onchain-100", 100, log_blowup=7, queries=22, grinding_bits=24, digest_bytes=26, max_log_rows=16
 )
 ONCHAIN_128 = Options("onchain-128", 128, log_blowup=6, queries=36, grinding_bits=24, max_log_rows=16)
 OFFCHAIN_100 = Options(

@@ -21,14 +21,14 @@ CARRIED: constant(uint256) = (1 << 64) | (1 << 192)
 DIGEST: constant(uint256) = 26  # bytes
 DIGEST_MASK: constant(uint256) = (2**208 - 1) << 48
 NODE: constant(uint256) = max_value(uint256)  # how an inner node's preimage begins, and no leaf's can
-QUERIES: constant(uint256) = 26
-LOG_BLOWUP: constant(uint256) = 6
+QUERIES: constant(uint256) = 22
+LOG_BLOWUP: constant(uint256) = 7
 LOG_FINAL: constant(uint256) = 5
 MAX_FOLDS: constant(uint256) = 4
 MAX_FINAL: constant(uint256) = 32
-MAX_LOG_SIZE: constant(uint256) = 22
-BLINDING: constant(uint256) = 27  # coefficients
-EXEMPT: constant(uint256) = 33  # rows: the random ones and the closing one
+MAX_LOG_SIZE: constant(uint256) = 23
+BLINDING: constant(uint256) = 23  # coefficients
+EXEMPT: constant(uint256) = 29  # rows: the random ones and the closing one
 TREES: constant(uint256) = 4
 CURRENT: constant(uint256) = 31  # values at z, then SEGMENTS of the quotient, then the next row's
 SEGMENTS: constant(uint256) = 3
@@ -88,7 +88,7 @@ def __init__(constraints: Bytes[24800]):
 
 @external
 @view
-def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[131968]) -> bool:
+def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[116512]) -> bool:
     """
     @notice Accept the proof, or revert with the check that failed.
     @param statement Chain id, pool, epoch, submitter, receipts' root, number of joined peers, c,
@@ -604,13 +604,13 @@ def _begin(log_rows: uint256) -> bytes32:
     @notice The transcript's state after options, AIR and length.
     """
     if log_rows == 13:
-        return 0xff3ed35d03ce588fad09506bcd27692b439e5d819bb60d9049539e8973c2d287
+        return 0x795a90745c1174533e7f6f27c42b7b9a92c7a36ef83f51c6b2bb9adc39bae061
     if log_rows == 14:
-        return 0x98bc2d7e26a096b873d3f8b3816d49cfe4c8bfd7d4fca7b096a7aaa6abac1aab
+        return 0xb25bcbea8480b507d36e6431d83614dcf95e94ba29f8531e7bc35b4d8e3206f2
     if log_rows == 15:
-        return 0x96659edbcf932a57bac395ca335b1fa374a56bacce16ef9a9804362fbe80ba1e
+        return 0x3536b2bd7c7f803ffd5a367119111b760b47e289150a234c772f42bdc6dc223e
     if log_rows == 16:
-        return 0xbec93e492dd6a4c6d2cf2d116a81ba86dc36b6b3a3c63f3cadd71fa2a6d10ca1
+        return 0x2a5cd6a00a0d74d0b59b8a7abea5746713cdac46abd31642fc2ca4146a85a62f
     raise "verifier: number of rows"
 
 
@@ -995,4 +995,6 @@ def _point(position: uint256) -> uint256:
         x = unsafe_mul(x, 17654865857378133588) % goldilocks.P
     if position & 2097152 != 0:
         x = unsafe_mul(x, 5416168637041100469) % goldilocks.P
+    if position & 4194304 != 0:
+        x = unsafe_mul(x, 16905767614792059275) % goldilocks.P
     return x
