@@ -95,8 +95,8 @@ def asked(test: str) -> list[Question]:
     questions: list[Question] = []
     call = judges.Node.call
 
-    def recording(self: judges.Node, to: Account, data: bytes) -> tuple[bytes, str]:
-        answer = call(self, to, data)
+    def recording(self: judges.Node, to: Account, data: bytes, gas: int = judges.GAS) -> tuple[bytes, str]:
+        answer = call(self, to, data, gas)
         questions.append(Question(data, answer[1]))
         return answer
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from boa.util.abi import Address
 
 from axon.chain.artifacts import Artifact, artifact
 from axon.chain.attestation import Attestation, attestation_digest
@@ -10,7 +11,7 @@ from axon.chain.chain import Chain
 from axon.chain.contract import Contract, deploy
 from axon.chain.embedded import EmbeddedAccount, EmbeddedChain
 from axon.chain.pool import Totals
-from axon.chain.shares import ClaimProof, ShareList
+from axon.chain.shares import MAX_MEMBERS, ClaimProof, ShareList
 from axon.errors import ChainError
 from axon.ids import Account
 from axon.merkle import EMPTY_LEAF, keccak256
@@ -453,6 +454,33 @@ def test_nobody_joins_with_half_a_binding() -> None:
     ):
         with pytest.raises(ChainError, match=f"pool: {reason}"):
             world.pool.contract.transact("join", key, binding)
+
+
+def test_a_full_pool_takes_nobody() -> None:
+    world = World()
+    world.join("ada", "bob")
+    env, address = world.chain._state.env, Address("0x" + world.pool.address.hex())
+    (slot,) = [k for k in range(64) if env.get_storage(address, k) == 2]
+    env.set_storage(address, slot, MAX_MEMBERS)
+    with pytest.raises(ChainError, match="pool: full"):
+        world.join("eve")
+
+
+def test_a_verifier_whose_code_is_gone_accepts_nothing() -> None:
+    """A call of nothing succeeds."""
+    world = World()
+    world.join("ada")
+    world.to_end_of(0)
+    world.chain._state.env.set_code(Address("0x" + world.verifier.address.hex()), b"")
+    with pytest.raises(ChainError, match="pool: verifier has no code"):
+        world.settle(0, [HALF])
+
+
+def test_systems_are_not_deployed_upon_nothing() -> None:
+    world = World()
+    for name, reason in (("pool", "trackers have no code"), ("pool_factory", "implementation has no code")):
+        with pytest.raises(ChainError, match=reason):
+            deploy(world.chain, artifact(name), Account(b"\x09" * 20))
 
 
 def test_an_embedded_chain_keeps_the_cap_on_a_transaction() -> None:
