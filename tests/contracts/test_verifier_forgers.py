@@ -140,13 +140,13 @@ def other_options(**change: Any) -> tuple[tuple[cases.Case, Statement], Proof]:
 @pytest.mark.parametrize(
     ("item", "change"),
     [
-        ("10 fewer queries", {"queries": 25}),
+        ("10 fewer queries", {"queries": OPTIONS.queries - 1}),
         ("11 hardly a query", {"queries": 1}),
         ("10 less work", {"grinding_bits": 8}),
         ("12 a longer final polynomial", {"log_final": 7}),
         ("12 a shorter final polynomial", {"log_final": 1}),
-        ("23 shallower trees", {"log_blowup": 5}),
-        ("23 deeper trees", {"log_blowup": 7}),
+        ("23 shallower trees", {"log_blowup": OPTIONS.log_blowup - 1}),
+        ("23 deeper trees", {"log_blowup": OPTIONS.log_blowup + 1}),
         ("2 FRI by four", {"log_fold": 2}),
     ],
 )
