@@ -193,6 +193,11 @@ def test_malformed_words_of_shares_are_refused() -> None:
         settle([0, 0])
     with pytest.raises(ChainError, match="pool: too many shares"):
         settle([0] * 1024)
+    world = World()
+    world.join(*(f"peer {k}" for k in range(6)))
+    world.to_end_of(0)
+    with pytest.raises(ChainError, match="pool: too few shares"):
+        settle([0])
     with pytest.raises(ChainError, match="reverted"):
         settle([0] * 1025)  # the list's bound
 
@@ -220,11 +225,19 @@ def test_what_arrives_is_credited_not_what_was_sent() -> None:
     assert world.pool.balances(world.tokens[0].address) == (900, 0)
 
 
-@pytest.mark.parametrize("mode", [REFUSE, REVERT, GARBAGE, LIE])
-def test_stake_that_does_not_arrive_is_refused(mode: int) -> None:
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        (REFUSE, "transfer failed"),
+        (REVERT, "transfer failed"),
+        (GARBAGE, "transfer failed"),
+        (LIE, "nothing received"),
+    ],
+)
+def test_stake_that_does_not_arrive_is_refused(mode: int, reason: str) -> None:
     world = World(tokens=("mocks/hostile_token",))
     world.tokens[0].transact("set_mode", mode)
-    with pytest.raises(ChainError, match=r"pool: (transfer failed|nothing received)"):
+    with pytest.raises(ChainError, match=f"pool: {reason}"):
         world.stake(1_000)
 
 
@@ -368,6 +381,24 @@ def test_starving_a_transfer_of_gas_reverts_the_claim() -> None:
     data = world.pool.contract.calldata("claim", 0, [world.pool.shares_of(0).claim(0)])
     with pytest.raises(ChainError, match="pool: not enough gas"):
         world.chain.call_with_gas(world.pool.address, data, 250_000)
+
+
+def test_starving_a_distribution_of_gas_reverts_the_settlement() -> None:
+    """Else an aggregator could make an epoch pay nothing."""
+    world = World()
+    world.stake(4_000)
+    world.join("peer 0")
+    world.to_end_of(0)
+    data = world.pool.contract.calldata(
+        "settle", 0, ROOT, world.attest(0), (5, 3), ShareList(0, [HALF]).words, world.prove(0, [HALF])
+    )
+    said = set()
+    for gas in range(200_000, 500_000, 20_000):
+        try:
+            world.chain.call_with_gas(world.pool.address, data, gas)
+        except ChainError as refusal:
+            said.add(str(refusal))
+    assert any("pool: not enough gas" in reason for reason in said), said
 
 
 def test_unlisted_tokens_are_refused() -> None:

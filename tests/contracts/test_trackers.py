@@ -63,6 +63,13 @@ def test_registered_keys_are_numbered_and_read_back() -> None:
     assert first["key"] == SECRETS[0].public
 
 
+def test_what_is_not_registered_is_said_to_be_unknown() -> None:
+    with pytest.raises(ChainError, match="trackers: unknown id"):
+        registry().call("key_of", 7)
+    with pytest.raises(ChainError, match="trackers: unknown key"):
+        registry().call("id_of", BlsSecret(9001).public)
+
+
 def test_a_key_counts_once() -> None:
     secret = SECRETS[2]
     with pytest.raises(ChainError, match="trackers: already registered"):
