@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account as EthAccount
 
-from axon.chain import rpc as rpc_module
+from axon.chain import node as node_module
+from axon.chain import sending
 from axon.chain.artifacts import artifact
 from axon.chain.chain import TxReceipt
 from axon.chain.contract import Contract, deploy
@@ -43,7 +44,7 @@ def running(tmp_path: Path) -> Iterator[Node]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc_module, "_RESEND", 0.3)
+    monkeypatch.setattr(sending, "_RESEND", 0.3)
 
 
 @pytest.fixture
@@ -113,22 +114,46 @@ def test_what_is_not_deep_enough_in_time_says_so(running: Node, token: Contract)
         mint(token, running.url, confirmations=5, timeout=1.0)
 
 
-def test_a_transaction_displaced_by_another_of_the_same_nonce_says_so(running: Node, token: Contract) -> None:
-    """As when the owner of the key replaces it by a dearer one."""
+@contextmanager
+def displaced(running: Node, token: Contract, to: str, data: str) -> Iterator["Future[TxReceipt]"]:
+    """A mint of seven in the pool, and a dearer transaction of the same key and nonce in a block."""
     rpc(running.url, "evm_setAutomine", False)
     with meanwhile(lambda: mint(token, running.url)) as sent:
         account = "0x" + wallet().account.hex()
         soon(lambda: rpc(running.url, "txpool_status")["pending"] != "0x0")
         nonce = rpc(running.url, "eth_getTransactionCount", account, "latest")
-        rpc(
-            running.url,
-            "eth_sendTransaction",
-            {"from": account, "to": account, "nonce": nonce, "gas": "0x5208", "gasPrice": hex(10**12)},
-        )
+        fields = {"from": account, "to": to, "data": data, "nonce": nonce}
+        rpc(running.url, "eth_sendTransaction", fields | {"gas": "0x186a0", "gasPrice": hex(10**12)})
         rpc(running.url, "evm_mine")
-        with pytest.raises(ChainError, match="was displaced by another"):
-            sent.result(20)
+        rpc(running.url, "evm_setAutomine", True)
+        yield sent
+
+
+def test_a_transaction_that_its_owner_cancels_is_not_sent_again(running: Node, token: Contract) -> None:
+    with (
+        displaced(running, token, "0x" + wallet().account.hex(), "0x") as sent,
+        pytest.raises(ChainError, match=r"was displaced by 0x[0-9a-f]{64}, which cancels it"),
+    ):
+        sent.result(20)
     assert balance(token) == 0
+
+
+def test_a_transaction_that_its_owner_speeds_up_is_not_sent_again(running: Node, token: Contract) -> None:
+    again = "0x" + token.calldata("mint", ADA, 7).hex()
+    with (
+        displaced(running, token, "0x" + token.address.hex(), again) as sent,
+        pytest.raises(ChainError, match=r"was displaced by 0x[0-9a-f]{64}, the same call"),
+    ):
+        sent.result(20)
+    assert balance(token) == 7
+
+
+def test_a_transaction_displaced_by_another_call_gets_the_next_nonce(running: Node, token: Contract) -> None:
+    """As when two programs of one key count at the same moment, and the second one pays more."""
+    other = "0x" + token.calldata("mint", ADA, 100).hex()
+    with displaced(running, token, "0x" + token.address.hex(), other) as sent:
+        sent.result(20)
+    assert balance(token) == 107
 
 
 # --- nodes that die ----------------------------------------------------------
@@ -172,7 +197,7 @@ def test_a_revert_in_a_block_gives_its_reason(
 ) -> None:
     """What an estimate did not see: somebody was quicker."""
     registry = deploy(token.chain, artifact("trackers"))
-    monkeypatch.setattr(RpcChain, "_estimate", lambda self, fields: 200_000)
+    monkeypatch.setattr(sending.Sender, "_estimate", lambda self, fields: 200_000)
     with pytest.raises(ChainError, match=r"transaction 0x[0-9a-f]{64} reverted: trackers: key is not 256"):
         registry.transact("register", b"x", b"y")
 
@@ -280,7 +305,7 @@ def test_nonsense_is_a_chain_error(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    monkeypatch.setattr(rpc_module, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(node_module, "_FIRST_PAUSE", 0.01)
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(1_000)  # as in our programs: see `axon.chain.limits`; tests import what they like
     request.addfinalizer(lambda: sys.setrecursionlimit(limit))
