@@ -111,15 +111,18 @@ class RoutingTable:
 
     def heard_of(self, contact: Contact) -> None:
         """Somebody named a node: a candidate."""
-        if contact.address in self._entries or contact.id in self._by_id or contact.id == self.own_id:
-            return
-        if contact.host in self._hosts:
+        if not self._is_new(contact):
             return
         candidates = self._bucket(int.from_bytes(contact.id, "big")).candidates
         candidates.pop(contact.address, None)
         if len(candidates) >= K:
             del candidates[next(iter(candidates))]
         candidates[contact.address] = contact
+
+    def _is_new(self, contact: Contact) -> bool:
+        """Could it get a place, as far as its address and id go?"""
+        known = contact.address in self._entries or contact.host in self._hosts
+        return not known and contact.id not in self._by_id and contact.id != self.own_id
 
     def failed(self, address: Address) -> None:
         """A node left a query without answer."""
@@ -161,8 +164,11 @@ class RoutingTable:
                 continue
             is_last = bucket is self._buckets[-1] and len(self._buckets) <= _LAST
             if is_last or len(bucket.entries) < K or any(entry.is_bad for entry in bucket.entries):
-                address = next(reversed(bucket.candidates))
-                return bucket.candidates.pop(address)
+                while bucket.candidates:
+                    _, contact = bucket.candidates.popitem()
+                    if self._is_new(contact):  # it may have come in under another id
+                        return contact
+                continue
             oldest = min(bucket.entries, key=lambda entry: entry.seen_at)
             if not oldest.is_good(now):
                 return oldest.contact

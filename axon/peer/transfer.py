@@ -99,7 +99,11 @@ class _Session:
             self._reporter.progress(node.swarms, trio.current_time())
 
     async def _signals(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        # trio puts back what it finds; a SIGTERM that comes while we end must not change how.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             task_status.started()
             async for number in received:
                 if self._stop.is_set():

@@ -4,6 +4,7 @@ A frame is a length 4 and bytes. The child ends when its input does, whatever be
 the parent; one that died is started again.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -139,8 +140,11 @@ def serve_parent(answer: Callable[[bytes], bytes]) -> None:
         if question is None:
             break
         said = answer(question)
-        sink.write(len(said).to_bytes(4, "big") + said)
-        sink.flush()
+        try:
+            sink.write(len(said).to_bytes(4, "big") + said)
+            sink.flush()
+        except BrokenPipeError:  # the parent was killed meanwhile
+            os._exit(1)  # at exit Python would flush once more, and complain
 
 
 def _exactly(source: BinaryIO, size: int) -> bytes | None:

@@ -159,6 +159,15 @@ def test_a_nodes_id_is_not_taken_from_it():
     assert len(table) == 1
 
 
+def test_a_candidate_that_came_in_under_another_id_is_not_asked_again():
+    table = RoutingTable(OWN)
+    table.asked(contact(1), 0.0)
+    assert table.answered(Contact(contact(2).id, *address_of(1)), 0.0)
+    table.asked(contact(3), 0.0)
+    assert table.to_ping(0.0) == contact(3)
+    assert table.to_ping(0.0) is None
+
+
 @given(st.integers(0, 2**32))
 def test_a_stale_buckets_target_lies_in_that_bucket(seed):
     rng = random.Random(seed)

@@ -275,6 +275,13 @@ def test_numbers_beyond_what_the_constraints_bear_are_refused(judges: Judges, ho
         assert "range" in judges.evm(other, honest.proof.data), change
 
 
+def test_21_a_root_longer_than_a_digest_is_refused(judges: Judges, honest: Case) -> None:
+    for padding in (bytes(5) + b"\1", b"\x80" + bytes(5), b"\xff" * 6):
+        other = replace(honest, statement=replace(honest.statement, root=honest.statement.root + padding))
+        assert judges.python(other, honest.proof.data), padding
+        assert judges.evm(other, honest.proof.data) == "verifier: root is no digest", padding
+
+
 def test_28_another_epoch_s_honest_proof_is_no_proof_of_this_one(
     judges: Judges, honest: Case, yesterday: Case, sections: list[Section]
 ) -> None:

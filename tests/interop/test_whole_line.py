@@ -237,7 +237,8 @@ def test_from_a_swarm_to_claims_whatever_is_killed(tmp_path: Path) -> None:
             demo.claim(name, index[name], [0])
             for token, column in zip(demo.tokens, matrix.tokens, strict=True):
                 assert demo.balance(token, name) == column.payouts[index[name]]
-        assert expected.shares[index["seed"]] == max(expected.shares)
-        assert expected.shares[index["host-1"]] > expected.shares[index["rider"]]
+        # Whose receipts a kill loses is chance, but who serves hardly anything never has the most.
+        rider = expected.shares[index["rider"]]
+        assert rider < min(expected.shares[index[name]] for name in ("seed", "host-1"))
         assert len(expected.collected.keys) == len(NAMES)
         assert isinstance(demo.chain, RpcChain)
