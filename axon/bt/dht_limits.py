@@ -5,6 +5,8 @@ many queries a second for one host, so many bytes a second for all, and an answe
 that never answered us itself is at most `UNPROVEN` times its question.
 """
 
+from axon.bt.host_rate import HostRate
+
 __all__ = ["MAX_REPLY", "UNPROVEN", "Limits"]
 
 UNPROVEN = 4  # times the question's size; eight IPv4 nodes and a token are 3.2 times
@@ -12,7 +14,6 @@ MAX_REPLY = 1200  # bytes; fits any path's MTU
 _RATE, _BURST = 5.0, 30.0  # queries of a host: a second, at once
 _PROVEN_COST = 0.1  # of such a query
 _BYTES = 100_000.0  # bytes of answers a second, all hosts together
-_MAX_HOSTS = 4096
 
 
 class Limits:
@@ -31,8 +32,7 @@ class Limits:
     def __init__(
         self, now: float, *, rate: float = _RATE, burst: float = _BURST, bytes_per_second: float = _BYTES
     ) -> None:
-        self._rate, self._burst = rate, burst
-        self._hosts: dict[bytes, tuple[float, float]] = {}  # credit, since; the latest to ask comes last
+        self._hosts = HostRate(rate, burst)
         self._bytes_rate = bytes_per_second
         self._bytes, self._bytes_since = 2 * bytes_per_second, now
 
@@ -40,19 +40,11 @@ class Limits:
         return len(self._hosts)
 
     def admits(self, host: bytes, now: float, *, proven: bool = False) -> bool:
-        """Count a query; False if it is one too many. An IPv6 host is its /64.
+        """Count a query; False if it is one too many.
 
         A proven one, which answered us itself at this address, may ask ten times as much.
         """
-        cost = _PROVEN_COST if proven else 1.0
-        key = host if len(host) == 4 else host[:8]
-        credit, since = self._hosts.pop(key, (self._burst, now))
-        credit = min(self._burst, credit + (now - since) * self._rate)
-        if len(self._hosts) >= _MAX_HOSTS:
-            del self._hosts[next(iter(self._hosts))]
-        admitted = credit >= cost
-        self._hosts[key] = (credit - cost if admitted else credit, now)
-        return admitted
+        return self._hosts.admits(host, now, _PROVEN_COST if proven else 1.0)
 
     def spend(self, size: int, now: float) -> bool:
         """Take `size` bytes of answers; False if there are none left this moment."""

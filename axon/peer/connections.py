@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import trio
 
 from axon.bt import events as ev
 from axon.bt.connection import PeerConnection
+from axon.bt.host_rate import HostRate
 from axon.bt.mse import torrent_digest
 from axon.errors import LocalProtocolError
 from axon.ids import InfoHash
@@ -37,6 +39,7 @@ __all__ = ["Connections"]
 _PAUSE, _SEED_PAUSE = 30.0, 1800.0  # seconds before a peer is dialled again
 _DIAL_TIMEOUT = 10.0  # seconds
 _MAX_STRANGERS = 32  # incoming connections whose handshake is not complete
+_EXCHANGES, _EXCHANGES_AT_ONCE = 10.0, 100.0  # encrypted handshakes of a host a second; each costs half a ms
 
 
 class Connections:
@@ -53,6 +56,7 @@ class Connections:
         self.count = 0
         self._half_open = 0
         self._strangers: dict[Link, None] = {}  # handshake not complete; oldest first
+        self._exchanges = HostRate(_EXCHANGES, _EXCHANGES_AT_ONCE)
         self._dial_wanted = trio.Event()
 
     def sweep(self, now: float) -> None:
@@ -116,7 +120,7 @@ class Connections:
                 await self._dial_wanted.wait()
 
     async def _connect(self, swarm: Swarm, address: Address) -> None:
-        """Dial, plain or encrypted, and the other way if that makes the peer hang up."""
+        """Dial, plain or encrypted; the other way if the peer hangs up, or is silent to encryption."""
         ways = list(self._node.config.encryption.ways(swarm.book.spoke(address)))
         while True:
             encrypted = ways.pop(0)
@@ -142,7 +146,7 @@ class Connections:
                 self.dial_soon()
                 return
             del self._strangers[link]
-            if not (ways and link.left):
+            if not (ways and (link.left or encrypted)):
                 break
             self._half_open += 1
         swarm.book.failed(address, trio.current_time())
@@ -168,11 +172,16 @@ class Connections:
         policy = node.config.encryption
         opening: Callable[[], Awaitable[Opening]] | None = None
         if swarm is None and policy is not Policy.OFF:
-            opening = partial(answer, sock, policy, self._find)
+            host = ip_address(address[0].partition("%")[0]).packed
+            admits = partial(self._admits_exchange, host)
+            opening = partial(answer, sock, policy, self._find, admits)
         elif swarm is not None and encrypted:
             opening = partial(ask, sock, policy, swarm.handshake_hashes[0], conn.data_to_send())
         link.open(conn, _Greeter(self, link), opening)
         return link
+
+    def _admits_exchange(self, host: bytes) -> bool:
+        return self._exchanges.admits(host, trio.current_time())
 
     def _find(self, digest: bytes) -> InfoHash | None:
         """Which torrent of ours an encrypted connection is for."""

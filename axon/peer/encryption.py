@@ -15,6 +15,7 @@ __all__ = ["Opening", "answer", "ask"]
 
 Opening = tuple[Encryption | None, bytes]  # for all that follows, and payload that has come already
 _CHUNK = 4096  # bytes
+_PATIENCE = 10.0  # seconds for whoever we dialled to do its part
 
 
 async def ask(sock: socket.socket, policy: Policy, torrent: InfoHash, first: bytes) -> Opening:
@@ -23,13 +24,23 @@ async def ask(sock: socket.socket, policy: Policy, torrent: InfoHash, first: byt
     Raises
     ------
     RemoteProtocolError, OSError
-        If the other side does not answer in kind, or hangs up.
+        If the other side does not answer in kind or in time, or hangs up.
     """
-    return await _exchange(sock, EncryptionHandshake(_offer(policy), info_hash=torrent, first=first))
+    with trio.move_on_after(_PATIENCE):
+        return await _exchange(sock, EncryptionHandshake(_offer(policy), info_hash=torrent, first=first))
+    raise RemoteProtocolError("encryption: no answer")
 
 
-async def answer(sock: socket.socket, policy: Policy, find: Callable[[bytes], InfoHash | None]) -> Opening:
-    """Find out what an incoming connection is, and do our part; errors as `ask`."""
+async def answer(
+    sock: socket.socket,
+    policy: Policy,
+    find: Callable[[bytes], InfoHash | None],
+    admits: Callable[[], bool] = lambda: True,
+) -> Opening:
+    """Find out what an incoming connection is, and do our part; errors as `ask`.
+
+    `find` names the torrent of a digest; `admits` says whether this host may cost us another exchange.
+    """
     start = b""
     while len(start) < len(PROTOCOL) and PROTOCOL.startswith(start):
         start += await _receive(sock, len(PROTOCOL) - len(start))
@@ -37,6 +48,8 @@ async def answer(sock: socket.socket, policy: Policy, find: Callable[[bytes], In
         if policy is Policy.REQUIRE:
             raise RemoteProtocolError("a plain connection, where encryption is required")
         return None, start
+    if not admits():
+        raise RemoteProtocolError("encryption: too many exchanges of this host")
     exchange = EncryptionHandshake(_offer(policy), find=find)
     exchange.receive(start)
     return await _exchange(sock, exchange)

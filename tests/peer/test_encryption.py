@@ -14,6 +14,7 @@ from axon.bt.mse import Crypto, EncryptionHandshake
 from axon.bt.pex import PexAddress, PexFlags, PexMessage
 from axon.errors import RemoteProtocolError
 from axon.ids import InfoHash, PeerId
+from axon.peer import connections, encryption
 from axon.peer.encryption import answer
 from axon.peer.gossip import UT_PEX, pex_addresses
 from axon.peer.policy import Policy
@@ -156,3 +157,43 @@ async def test_whoever_hangs_up_at_any_byte_is_gone_and_nothing_waits():
                     exchange.receive(await trio.to_thread.run_sync(theirs.recv, 4096))
                     theirs.send(exchange.data_to_send()[: most - 96])
                 theirs.shutdown(socket.SHUT_WR)
+
+
+async def test_who_answers_encryption_with_silence_is_dialled_plain(torrent, monkeypatch, tmp_path):
+    monkeypatch.setattr(encryption, "_PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        mute.settimeout(5)
+        async with running(tmp_path / "b", encryption=Policy.PREFER) as leech:
+            port = mute.getsockname()[1]
+            leech.add(torrent, tmp_path / "out", SimpleNamespace(node=SimpleNamespace(port=port)))
+            first, _ = await trio.to_thread.run_sync(mute.accept)
+            second, _ = await trio.to_thread.run_sync(mute.accept)
+            with first, second:
+                second.settimeout(5)
+                assert second.recv(20) == b"\x13BitTorrent protocol"
+                assert first.recv(20) != b"\x13BitTorrent protocol"
+
+
+async def test_a_host_that_begins_too_many_exchanges_is_turned_away(torrent, monkeypatch, tmp_path):
+    monkeypatch.setattr(connections, "_EXCHANGES_AT_ONCE", 3.0)
+    monkeypatch.setattr(connections, "_EXCHANGES", 0.0)
+    name = parse_torrent(torrent.read_bytes()).info_hash
+
+    async def begins(node):
+        """Does it answer an encrypted handshake?"""
+        exchange = EncryptionHandshake(Crypto.RC4, info_hash=InfoHash(name))
+        with socket.create_connection(("127.0.0.1", node.port)) as sock:
+            sock.settimeout(5)
+            sock.send(exchange.data_to_send())
+            try:
+                return bool(await trio.to_thread.run_sync(sock.recv, 4096))
+            except ConnectionResetError:
+                return False
+
+    async with running(tmp_path / "a") as seed, running(tmp_path / "b") as leech:
+        seed.add(torrent, tmp_path / "seed")
+        await seed.wait_for("added")
+        assert [await begins(seed.node) for _ in range(5)] == [True, True, True, False, False]
+        leech.add(torrent, tmp_path / "out", seed)  # plain ones are not counted
+        await leech.wait_for("complete")
+    assert same(tmp_path)
