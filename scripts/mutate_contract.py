@@ -47,7 +47,7 @@ TESTS = {
 # Mutants that no question about a proof of AXR-1 tells from the contract, and why.
 KNOWN = {
     "assert verifier: point in the base field #1": "in test_verifier_small.py a transcript draws it",
-    "assert verifier: element not canonical #2": "test_verifier_small.py has a prover who commits to it",
+    "assert verifier: element not canonical #2": "the flag stays up, and FRI's first layer asks it again",
     "assert verifier: fri layer #1": "both sides count the same positions, whatever the proof",
 }
 CONSTRAINTS = "_constraints"  # of a verifier, in a file of their own

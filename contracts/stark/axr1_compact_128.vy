@@ -21,14 +21,14 @@ CARRIED: constant(uint256) = (1 << 64) | (1 << 192)
 DIGEST: constant(uint256) = 32  # bytes
 DIGEST_MASK: constant(uint256) = max_value(uint256)
 NODE: constant(uint256) = max_value(uint256)  # how an inner node's preimage begins, and no leaf's can
-QUERIES: constant(uint256) = 21
-LOG_BLOWUP: constant(uint256) = 10
+QUERIES: constant(uint256) = 19
+LOG_BLOWUP: constant(uint256) = 11
 LOG_FINAL: constant(uint256) = 5
 MAX_FOLDS: constant(uint256) = 3
 MAX_FINAL: constant(uint256) = 32
-MAX_LOG_SIZE: constant(uint256) = 24
-BLINDING: constant(uint256) = 22  # coefficients
-EXEMPT: constant(uint256) = 28  # rows: the random ones and the closing one
+MAX_LOG_SIZE: constant(uint256) = 25
+BLINDING: constant(uint256) = 20  # coefficients
+EXEMPT: constant(uint256) = 26  # rows: the random ones and the closing one
 TREES: constant(uint256) = 4
 CURRENT: constant(uint256) = 31  # values at z, then SEGMENTS of the quotient, then the next row's
 SEGMENTS: constant(uint256) = 3
@@ -88,7 +88,7 @@ def __init__(constraints: Bytes[24800]):
 
 @external
 @view
-def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[124896]) -> bool:
+def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes[117472]) -> bool:
     """
     @notice Accept the proof, or revert with the check that failed.
     @param statement Chain id, pool, epoch, submitter, receipts' root, number of joined peers, c,
@@ -249,7 +249,7 @@ def verify(statement: uint256[10], shares: DynArray[uint256, 1024], proof: Bytes
     state = transcript._squeeze(state, 0x86)
     assert (
         convert(keccak256(concat(state, slice(proof, st[CURSOR], 8))), uint256)
-        >> (256 - 26)
+        >> (256 - 28)
         == 0
     ), "verifier: grinding"
     state = keccak256(concat(state, x"09", slice(proof, st[CURSOR], 8)))
@@ -602,9 +602,9 @@ def _begin(log_rows: uint256) -> bytes32:
     @notice The transcript's state after options, AIR and length.
     """
     if log_rows == 13:
-        return 0x112967a213c74a3792b7917e742e664fee0bb212f6e3746c8ae30d18f89e9214
+        return 0x1449188e4264f86e0e446c6b5befe0eaf1221b272709a029ff1146c734c9e89e
     if log_rows == 14:
-        return 0x16dfa4b9a800ce99d41b4f6510dca7c10b380def221f16137ecaf8c8e64690ed
+        return 0x4957db9cfda13b4bf54b12a29154c52a5ed866253cb1f8fdd47cedfc792341de
     raise "verifier: number of rows"
 
 
@@ -989,4 +989,6 @@ def _point(position: uint256) -> uint256:
         x = unsafe_mul(x, 16905767614792059275) % goldilocks.P
     if position & 8388608 != 0:
         x = unsafe_mul(x, 9713644485405565297) % goldilocks.P
+    if position & 16777216 != 0:
+        x = unsafe_mul(x, 5456943929260765144) % goldilocks.P
     return x

@@ -11,7 +11,7 @@ from . import goldilocks
 P: constant(uint256) = 2**64 - 2**32 + 1
 M64: constant(uint256) = 2**64 - 1
 INPUTS: constant(uint256) = 59
-EXEMPT: constant(uint256) = 28  # rows: the random ones and the closing one
+EXEMPT: constant(uint256) = 26  # rows: the random ones and the closing one
 
 
 @external
