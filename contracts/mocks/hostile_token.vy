@@ -13,6 +13,7 @@ BURN: constant(uint256) = 5  # loops until the gas is gone
 REENTER: constant(uint256) = 6  # calls back with `payload`, then moves
 GARBAGE: constant(uint256) = 7  # answers 2
 LIE: constant(uint256) = 8  # returns true and moves nothing
+BARE: constant(uint256) = 9  # reverts without a word
 
 mode: public(uint256)
 target: public(address)
@@ -83,6 +84,8 @@ def _act(sender: address, receiver: address, amount: uint256) -> Bytes[32]:
     yes: Bytes[32] = abi_encode(True)
     if self.mode == REVERT:
         raise "token: no"
+    if self.mode == BARE:
+        raw_revert(b"")
     if self.mode == REFUSE:
         return abi_encode(False)
     if self.mode == LIE:

@@ -140,6 +140,8 @@ def test_members_leave_and_join_again() -> None:
     assert world.pool.contract.call("index_of", account("ada")) == 2
     with pytest.raises(ChainError, match="pool: not a member"):
         world.as_("eve").leave()
+    with pytest.raises(ChainError, match="pool: not a member"):
+        world.pool.contract.call("index_of", account("eve"))
     with pytest.raises(ChainError, match="pool: already joined"):
         world.join("bob")
 

@@ -16,6 +16,7 @@ from axon.errors import ChainError
 from axon.ids import Account
 from axon.merkle import EMPTY_LEAF, keccak256
 from tests.contracts.world import (
+    BARE,
     BURN,
     FEE,
     GARBAGE,
@@ -230,6 +231,7 @@ def test_what_arrives_is_credited_not_what_was_sent() -> None:
     [
         (REFUSE, "transfer failed"),
         (REVERT, "transfer failed"),
+        (BARE, "transfer failed"),
         (GARBAGE, "transfer failed"),
         (LIE, "nothing received"),
     ],
@@ -239,6 +241,20 @@ def test_stake_that_does_not_arrive_is_refused(mode: int, reason: str) -> None:
     world.tokens[0].transact("set_mode", mode)
     with pytest.raises(ChainError, match=f"pool: {reason}"):
         world.stake(1_000)
+
+
+@pytest.mark.parametrize("mode", [REFUSE, REVERT, BARE, GARBAGE])
+def test_what_a_token_refuses_to_give_back_can_be_swept_once_it_behaves(mode: int) -> None:
+    world = World(tokens=("mocks/hostile_token",))
+    world.stake(1_000)
+    world.chain.travel(10**6)
+    (token,) = world.tokens
+    token.transact("set_mode", mode)
+    with pytest.raises(ChainError, match="pool: transfer failed"):
+        world.pool.contract.transact("sweep", token.address)
+    token.transact("set_mode", HONEST)
+    world.pool.contract.transact("sweep", token.address)
+    assert world.held() == 0
 
 
 def test_tokens_that_return_nothing_work() -> None:
@@ -252,7 +268,7 @@ def test_tokens_that_return_nothing_work() -> None:
     assert world.balance("peer 0") == 500
 
 
-@pytest.mark.parametrize("mode", [REFUSE, REVERT, GARBAGE, BURN])
+@pytest.mark.parametrize("mode", [REFUSE, REVERT, BARE, GARBAGE, BURN])
 def test_one_bad_token_never_blocks_the_others_and_is_paid_once_it_behaves(mode: int) -> None:
     world = settled([HALF], ("mocks/hostile_token", "mocks/token"))
     bad, good = world.tokens

@@ -21,7 +21,7 @@ EPOCH = 3600
 WHOLE = 1 << SHARE_BITS
 ROOT = keccak256(b"receipts")
 TOTALS = Totals(5, 3)
-HONEST, SILENT, REFUSE, REVERT, FEE, BURN, REENTER, GARBAGE, LIE = range(9)  # mocks/hostile_token.vy
+HONEST, SILENT, REFUSE, REVERT, FEE, BURN, REENTER, GARBAGE, LIE, BARE = range(10)  # mocks/hostile_token.vy
 
 
 def account(name: str) -> Account:
