@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from axon.bt.bitfield import Bitfield
@@ -21,7 +21,7 @@ BLOCKS = 16  # in one buffer: 256 KiB
 PIECES = 1 << 20
 
 
-def connection(on_block: Callable[[int, int, memoryview], None] | None) -> PeerConnection:
+def connection(on_blocks: Callable[[int, int, Sequence[memoryview]], None] | None) -> PeerConnection:
     """One that has shaken hands with a seed and is unchoked by it."""
     conn = PeerConnection(
         info_hashes=[bytes(20)],
@@ -29,7 +29,7 @@ def connection(on_block: Callable[[int, int, memoryview], None] | None) -> PeerC
         outgoing=True,
         now=0.0,
         num_pieces=PIECES,
-        on_block=on_block,
+        on_blocks=on_blocks,
     )
     theirs = Handshake(InfoHash(bytes(20)), PeerId(b"-XX0000-------------"), Reserved.FAST)
     conn.receive(theirs.serialize() + to_frame(HaveAll()) + to_frame(Unchoke()) + to_frame(Interested()), 0.0)
@@ -43,9 +43,10 @@ def parse_blocks(rounds: int, *, callback: bool, copy: bool) -> float:
     """ns for each block received, requests included; the payload is copied out if `copy`."""
     sink = bytearray(BLOCK_SIZE)
 
-    def take(index: int, begin: int, view: memoryview) -> None:
+    def take(index: int, begin: int, views: Sequence[memoryview]) -> None:
         if copy:
-            sink[:] = view
+            for view in views:
+                sink[:] = view
 
     conn = connection(take if callback else None)
     wire = bytearray(b"".join(conn.piece_header(0, 0, BLOCK_SIZE) + bytes(BLOCK_SIZE) for _ in range(BLOCKS)))

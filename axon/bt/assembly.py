@@ -7,7 +7,7 @@ digest of every block is kept; once the piece verifies, those whose block
 differed are known, and only those. `picker.py` decides what is asked of whom.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
@@ -75,29 +75,33 @@ class Assembly(Generic[Key]):
         """Bytes of buffers, used and pooled."""
         return (self._in_use + len(self._free)) * self._length
 
-    def add(self, peer: Key, index: int, begin: int, data: memoryview | bytes) -> PieceBuffer[Key] | None:
-        """Copy a block in; return the piece if that was its last block.
+    def add(
+        self, peer: Key, index: int, begin: int, blocks: Sequence[memoryview | bytes]
+    ) -> PieceBuffer[Key] | None:
+        """Copy blocks in that follow each other; return the piece if it is whole now.
 
-        The picker has said that the block is wanted (`Picker.on_block`); a second copy of a block
+        The picker has said that they are wanted (`Picker.on_block`); a second copy of a block
         is ignored. A piece that is returned belongs to the caller until `release`.
 
         Raises
         ------
         ValueError
-            If offset and length are not those of a block of this piece.
+            If offset and lengths are not those of blocks of this piece.
         """
         piece = self._pieces.get(index)
         if piece is None:
             piece = self._begin(index)
-        block = begin >> BLOCK_SHIFT
-        end, size = begin + len(data), len(piece.view)
-        if begin & (BLOCK_SIZE - 1) or not (begin < end == size or end == begin + BLOCK_SIZE < size):
-            raise ValueError(f"piece {index}: block of {len(data)} bytes at {begin}")
-        if piece.senders[block] is not None:
-            return None
-        piece.view[begin:end] = data
-        piece.senders[block] = peer
-        piece.missing -= 1
+        view, senders, number = piece.view, piece.senders, begin >> BLOCK_SHIFT
+        size = len(view)
+        for data in blocks:
+            end = begin + len(data)
+            if begin & (BLOCK_SIZE - 1) or not (begin < end == size or end == begin + BLOCK_SIZE < size):
+                raise ValueError(f"piece {index}: block of {len(data)} bytes at {begin}")
+            if senders[number] is None:
+                view[begin:end] = data
+                senders[number] = peer
+                piece.missing -= 1
+            begin, number = end, number + 1
         if piece.missing:
             return None
         return self._pieces.pop(index)

@@ -11,7 +11,7 @@ Use, by a shell that owns the socket::
 
 A `RemoteProtocolError` from any of these means: hang up. Blocks are handed out
 as views of the read buffer, so the consumer's copy is the only one; with
-`on_block` they do not even become events. This file holds what we say and when;
+`on_blocks` they do not even become events. This file holds what we say and when;
 finding messages in bytes is `inbound.py`'s, whether one is welcome the table in
 `transitions.py`, what it does `reactions.py`'s, the queues are `requests.py`'s.
 """
@@ -67,9 +67,9 @@ class PeerConnection(Inbound):
         peer used and gives the torrent's v2 name: whoever knows v2 is answered by that.
     reqq : int
         Requests queued for the peer; more are rejected or dropped.
-    on_block : callable (index, begin, view), optional
-        Takes blocks at once instead of `Block` events; must not raise and must
-        copy the view.
+    on_blocks : callable (index, begin, views), optional
+        Takes blocks at once instead of `Block` events, those of one piece that came
+        in a row together; must not raise and must copy the views.
 
     Attributes
     ----------
@@ -175,9 +175,10 @@ class PeerConnection(Inbound):
                 if have is None or index not in have:
                     raise LocalProtocolError(f"request: the peer has no piece {index}")
                 last = index
-            if (index, begin) in outstanding or not 0 < length <= BLOCK_SIZE:
+            block = index, begin
+            if block in outstanding or not 0 < length <= BLOCK_SIZE:
                 raise LocalProtocolError(f"request: block {index}+{begin}, {length} bytes: twice or too long")
-            outstanding[index, begin] = length
+            outstanding[block] = length
             frames.append(_REQUEST.pack(13, 6, index, begin, length))
         self._out += b"".join(frames)
 

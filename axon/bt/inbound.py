@@ -91,8 +91,8 @@ class Inbound(Reactions):
     def _parse(self, data: bytearray | memoryview, view: memoryview, at: int, end: int) -> int:
         """Eat whole frames from `at`; where the first incomplete one begins.
 
-        The loop that all payload passes through: no object is made and nothing
-        is called for a block but what hands it on.
+        The loop that all payload passes through: nothing is called for a block,
+        and those of one piece in a row are handed on together.
         """
         if self.state is State.GREETING:
             at = self._greet(view, at, end)
@@ -100,28 +100,34 @@ class Inbound(Reactions):
                 return at
         head = _HEAD.unpack_from
         outstanding = self._downloads.outstanding
-        on_block = self._on_block
-        events = self._events
-        add = events.append
+        run: list[memoryview] = []  # blocks of one piece in a row, not handed on yet
+        run_index = run_begin = follows = -1
         blocks = size = 0
         stop = at
         while end - at >= 13:
             length, kind, index, begin = head(data, at)
-            if kind == 7:  # piece: one dictionary look-up says whether it is welcome
-                if outstanding.get((index, begin)) == length - 9:
-                    stop = at + 4 + length
-                    if stop > end:
-                        break
-                    del outstanding[index, begin]
-                    if on_block is not None:
-                        on_block(index, begin, view[at + 13 : stop])
-                    else:
-                        add(ev.Block(index, begin, view[at + 13 : stop]))
-                    blocks += 1
-                    size += length - 9
-                    at = stop
-                    continue
-            elif kind == 6 and length == 13 and self.state is State.OPEN:
+            # A piece: one dictionary look-up says whether it is welcome.
+            if kind == 7 and outstanding.get((index, begin)) == length - 9:
+                stop = at + 4 + length
+                if stop > end:
+                    break
+                del outstanding[index, begin]
+                if begin != follows or index != run_index:
+                    if run:
+                        self._hand_on(run_index, run_begin, run)
+                        run = []
+                    run_index, run_begin = index, begin
+                run.append(view[at + 13 : stop])
+                follows = begin + length - 9
+                blocks += 1
+                size += length - 9
+                at = stop
+                continue
+            if run:
+                self._hand_on(run_index, run_begin, run)
+                run, run_index = [], -1
+                continue  # whoever took them may have asked for what this is
+            if kind == 6 and length == 13 and self.state is State.OPEN:
                 if end - at < 17:
                     break
                 self._timers.heard()
@@ -133,11 +139,16 @@ class Inbound(Reactions):
                 break
             at = stop
         else:
+            if run:
+                self._hand_on(run_index, run_begin, run)
+                run = []
             while end - at >= 4:
                 stop = self._parse_one(view, at, end)
                 if stop == at:
                     break
                 at = stop
+        if run:
+            self._hand_on(run_index, run_begin, run)
         if blocks:
             self.blocks_received += blocks
             self.bytes_received += size

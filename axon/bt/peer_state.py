@@ -4,7 +4,7 @@ The base of `PeerConnection`; `reactions.py` changes it by what the peer says,
 `connection.py` by what we say.
 """
 
-from collections.abc import Callable, Collection, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 
 from axon.bt import events as ev
 from axon.bt import messages as msg
@@ -42,7 +42,7 @@ class PeerState:
         dht: bool | Callable[[InfoHash], bool] = False,
         v2: bool | Callable[[InfoHash], InfoHash | None] = False,
         reqq: int = 500,
-        on_block: Callable[[int, int, memoryview], None] | None = None,
+        on_blocks: Callable[[int, int, Sequence[memoryview]], None] | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
         self._info_hashes = info_hashes
@@ -60,7 +60,7 @@ class PeerState:
         self._late = False  # is it too late for the peer's first have-set?
         self._v2_name, self._dht = v2, dht
         self._names = {number: name for name, number in (extensions or {}).items()}
-        self._on_block = on_block
+        self._on_blocks = on_blocks
         self._buffer = ReadBuffer()
         self._out = bytearray()
         self._events: list[ev.Event] = []

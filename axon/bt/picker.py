@@ -158,6 +158,22 @@ class Picker(Supply[Key]):
             self._count_free(piece, -1)
         return tuple(asker.key for asker in askers if asker is not peer)
 
+    def on_blocks(self, key: Key, index: int, begin: int, count: int) -> bool:
+        """Blocks came, each behind the other, every one asked of this peer alone, as nearly all are.
+
+        False, and nothing has changed, if that is not so: then each is a matter for `on_block`.
+        """
+        piece, peer = self._open.get(index), self._peers[key]
+        first = begin >> BLOCK_SHIFT
+        if piece is None or piece.askers[first : first + count].count(peer.single) != count:
+            return False
+        piece.askers[first : first + count] = [None] * count
+        piece.missing -= count
+        asked, first = peer.asked, index << _NUMBER | first
+        for number in range(first, first + count):
+            del asked[number]
+        return True
+
     def block_rejected(self, key: Key, index: int, begin: int, now: float) -> None:
         """A peer will not send a block (BEP 6); its piece is not asked of it again for a while."""
         peer = self._peers[key]

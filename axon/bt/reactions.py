@@ -5,7 +5,7 @@ numbers are, and the events are made. Bounds on what a peer may make us remember
 are at the top.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from axon.bt import events as ev
 from axon.bt import messages as msg
@@ -96,10 +96,16 @@ class Reactions(PeerState):
         self._timers.block()
         self.blocks_received += 1
         self.bytes_received += len(body) - 8
-        if self._on_block is not None:
-            self._on_block(index, begin, body[8:])
-        else:
-            self._events.append(ev.Block(index, begin, body[8:]))
+        self._hand_on(index, begin, [body[8:]])
+
+    def _hand_on(self, index: int, begin: int, views: Sequence[memoryview]) -> None:
+        """Blocks of one piece, each behind the other."""
+        if self._on_blocks is not None:
+            self._on_blocks(index, begin, views)
+            return
+        for view in views:
+            self._events.append(ev.Block(index, begin, view))
+            begin += len(view)
 
     def _request_received(self, index: int, begin: int, length: int) -> None:
         self._pieces.check("request", index)

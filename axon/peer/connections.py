@@ -8,7 +8,7 @@ the swarm's `Peer` takes over. Limits that cut across torrents are kept here.
 import errno
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
@@ -167,7 +167,7 @@ class Connections:
             v2=swarm.is_v2 if swarm else node.v2_name,
             dht=lambda name: node.dht is not None and node.dht.serves(node.by_hash.get(name)),
             reqq=REQQ,
-            on_block=link.on_block,
+            on_blocks=link.on_blocks,
         )
         policy = node.config.encryption
         opening: Callable[[], Awaitable[Opening]] | None = None
@@ -247,7 +247,7 @@ class _Greeter:
     def __init__(self, connections: Connections, link: Link) -> None:
         self._connections, self._link = connections, link
 
-    def on_block(self, index: int, begin: int, view: memoryview) -> None:
+    def on_blocks(self, index: int, begin: int, views: Sequence[memoryview]) -> None:
         raise LocalProtocolError("a block before the handshake")
 
     def on_event(self, event: ev.Event) -> None:

@@ -16,6 +16,7 @@ from axon.peer.contributor import Contributor
 from axon.peer.upload import joined
 
 if TYPE_CHECKING:
+    from axon.peer.content import Content
     from axon.peer.peer import Peer
     from axon.peer.swarm import Swarm
 
@@ -70,18 +71,33 @@ class Exchange:
 
     # -- in -------------------------------------------------------------------------------------------------
 
-    def take(self, source: Contributor, index: int, begin: int, view: memoryview) -> None:
-        """A block came; every 16 KiB passes here."""
+    def take(self, source: Contributor, index: int, begin: int, views: Sequence[memoryview]) -> None:
+        """Blocks of a piece came, each behind the other; all payload passes here."""
         content = self._swarm.content
         if content is None:
             return
+        if content.picker.on_blocks(source, index, begin, len(views)):
+            self._store(content, content.assembly.add(source, index, begin, views))
+            return
+        for view in views:
+            self._take_one(content, source, index, begin, view)
+            begin += len(view)
+
+    def _take_one(
+        self, content: "Content", source: Contributor, index: int, begin: int, view: memoryview
+    ) -> None:
+        """A block that others may have been asked for, or that is here already."""
         others = content.picker.on_block(source, index, begin)
         if others is None:
             self.wasted += len(view)
             return
-        piece = content.assembly.add(source, index, begin, view)
+        piece = content.assembly.add(source, index, begin, [view])
         for other in others:
             other.cancel(index, begin)
+        self._store(content, piece)
+
+    def _store(self, content: "Content", piece: PieceBuffer[Contributor] | None) -> None:
+        """Check and write a piece, if it is whole."""
         if piece is not None:
             self._swarm.node.disk.submit(
                 lambda: content.store(piece.index, piece.view),

@@ -4,7 +4,7 @@ The link calls in (`wire.Owner`), the peer answers by queueing messages in its
 connection. Everything here is synchronous but the reading of blocks from disk.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -113,9 +113,9 @@ class Peer(Contributor):
 
     # -- the link's owner -----------------------------------------------------------------------------------
 
-    def on_block(self, index: int, begin: int, view: memoryview) -> None:
-        """A block came; every 16 KiB passes here."""
-        self.swarm.exchange.take(self, index, begin, view)
+    def on_blocks(self, index: int, begin: int, views: Sequence[memoryview]) -> None:
+        """Blocks of a piece came, in a row."""
+        self.swarm.exchange.take(self, index, begin, views)
 
     def cancel(self, index: int, begin: int) -> None:
         """A block that it owes us came from somebody else."""

@@ -126,8 +126,8 @@ class WebSeed(Contributor):
         now = trio.current_time()
         self._swarm.down.spend(length, now)
         self.received += length
-        for at in range(0, length, BLOCK_SIZE):
-            self._swarm.exchange.take(self, index, begin + at, view[at : at + BLOCK_SIZE])
+        blocks = [view[at : at + BLOCK_SIZE] for at in range(0, length, BLOCK_SIZE)]
+        self._swarm.exchange.take(self, index, begin, blocks)
 
     async def _range(self, metainfo: Metainfo, number: int, offset: int, size: int) -> bytes:
         total = metainfo.files[number].length

@@ -39,8 +39,8 @@ class Owner(Protocol):
     down: Limits
     up: Limits
 
-    def on_block(self, index: int, begin: int, view: memoryview) -> None:
-        """A block came; copy it before returning."""
+    def on_blocks(self, index: int, begin: int, views: Sequence[memoryview]) -> None:
+        """Blocks of a piece came, each behind the other; copy them before returning."""
 
     def on_event(self, event: Event) -> None:
         """Something else happened; the connection's control messages are sent afterwards."""
@@ -106,9 +106,9 @@ class Link:
         """Name the connection to pump, who reacts, and what goes before its handshake; before `run`."""
         self.conn, self.owner, self._opening = conn, owner, opening
 
-    def on_block(self, index: int, begin: int, view: memoryview) -> None:
-        """The connection's `on_block`: whoever owns the link takes it."""
-        self.owner.on_block(index, begin, view)
+    def on_blocks(self, index: int, begin: int, views: Sequence[memoryview]) -> None:
+        """The connection's `on_blocks`: whoever owns the link takes them."""
+        self.owner.on_blocks(index, begin, views)
 
     async def run(self) -> None:
         """Pump until either side hangs up; `closed_because` then says why. Closes the socket."""

@@ -18,7 +18,7 @@ def assembly(budget: int = 64 << 20) -> Assembly[str]:
 
 def fill(it: Assembly[str], data: bytes, senders: str, index: int = 0) -> PieceBuffer[str]:
     for block, sender in enumerate(senders):
-        piece = it.add(sender, index, block * BLOCK_SIZE, data[block * BLOCK_SIZE :][:BLOCK_SIZE])
+        piece = it.add(sender, index, block * BLOCK_SIZE, [data[block * BLOCK_SIZE :][:BLOCK_SIZE]])
         assert (piece is not None) == (block == len(senders) - 1)
     assert piece is not None
     return piece
@@ -30,7 +30,7 @@ def test_blocks_in_any_order_make_the_piece(order: list[int], senders: list[str]
     it = assembly()
     for block in order:
         got = memoryview(bytearray(data[block * BLOCK_SIZE :][:BLOCK_SIZE]))
-        piece = it.add(senders[block], 0, block * BLOCK_SIZE, got)
+        piece = it.add(senders[block], 0, block * BLOCK_SIZE, [got])
         got[:] = bytes(len(got))  # the receive buffer is used again
     assert piece is not None
     assert bytes(piece.view) == data
@@ -39,13 +39,24 @@ def test_blocks_in_any_order_make_the_piece(order: list[int], senders: list[str]
     }
 
 
+def test_a_row_of_blocks_is_taken_at_once_but_for_those_that_are_here() -> None:
+    it = assembly()
+    row = [bytes([k]) * BLOCK_SIZE for k in (1, 2, 3)]
+    assert it.add("a", 0, BLOCK_SIZE, [b"a" * BLOCK_SIZE]) is None
+    assert it.add("b", 0, 0, row) is None
+    piece = it.add("b", 0, 3 * BLOCK_SIZE, [b"xxxxx"])
+    assert piece is not None
+    assert bytes(piece.view) == row[0] + b"a" * BLOCK_SIZE + row[2] + b"xxxxx"
+    assert piece.contributors() == {"a": frozenset({1}), "b": frozenset({0, 2, 3})}
+
+
 def test_second_copy_of_a_block_changes_nothing() -> None:
     it = assembly()
-    assert it.add("a", 0, 0, b"x" * BLOCK_SIZE) is None
-    assert it.add("b", 0, 0, b"y" * BLOCK_SIZE) is None
+    assert it.add("a", 0, 0, [b"x" * BLOCK_SIZE]) is None
+    assert it.add("b", 0, 0, [b"y" * BLOCK_SIZE]) is None
     for block in (1, 2):
-        it.add("a", 0, block * BLOCK_SIZE, b"x" * BLOCK_SIZE)
-    piece = it.add("a", 0, 3 * BLOCK_SIZE, b"xxxxx")
+        it.add("a", 0, block * BLOCK_SIZE, [b"x" * BLOCK_SIZE])
+    piece = it.add("a", 0, 3 * BLOCK_SIZE, [b"xxxxx"])
     assert piece is not None
     assert bytes(piece.view) == b"x" * SIZE
     assert set(piece.contributors()) == {"a"}
@@ -58,7 +69,7 @@ def test_second_copy_of_a_block_changes_nothing() -> None:
 def test_overlapping_and_short_blocks_are_refused(begin: int, length: int) -> None:
     """HOSTILE 15."""
     with pytest.raises(ValueError, match="block of"):
-        assembly().add("a", 0, begin, bytes(length))
+        assembly().add("a", 0, begin, [bytes(length)])
 
 
 def test_single_sender_of_a_bad_piece_is_banned_at_once() -> None:
@@ -92,8 +103,8 @@ def test_buffers_are_reused_and_bounded() -> None:
         it.verified(piece)
         it.release(piece)
     assert it.buffered == SIZE
-    it.add("a", 7, 0, bytes(BLOCK_SIZE))
-    it.add("a", 8, 0, bytes(BLOCK_SIZE))
+    it.add("a", 7, 0, [bytes(BLOCK_SIZE)])
+    it.add("a", 8, 0, [bytes(BLOCK_SIZE)])
     it.drop(7)
     it.drop(7)
     it.drop(8)

@@ -547,7 +547,7 @@ def test_blocks_that_we_asked_for_arrive_as_views():
 
 def test_a_callback_takes_blocks_in_place_of_events():
     taken = []
-    conn = seeded(on_block=lambda index, begin, view: taken.append((index, begin, bytes(view))))
+    conn = seeded(on_blocks=lambda index, begin, views: taken.append((index, begin, b"".join(views))))
     conn.request_many([(0, 0, 4), (1, 0, 2)])
     assert conn.receive(to_frame(msg.Piece(0, 0, b"abcd")), 1.0) == []
     conn.cancel(1, 0)
@@ -555,8 +555,28 @@ def test_a_callback_takes_blocks_in_place_of_events():
     assert taken == [(0, 0, b"abcd"), (1, 0, b"ef")]
 
 
+def test_blocks_of_a_piece_in_a_row_are_handed_on_together_and_what_lies_between_keeps_its_place():
+    said = []
+    conn = seeded(
+        on_blocks=lambda index, begin, views: said.append((index, begin, [bytes(v) for v in views]))
+    )
+    blocks = [(0, 0, b"ab"), (0, 2, b"cd"), (0, 6, b"gh"), (0, 4, b"ef"), (1, 0, b"ij"), (1, 2, b"kl")]
+    conn.request_many([(index, begin, 2) for index, begin, _ in blocks])
+    frames = [to_frame(msg.Piece(*block)) for block in blocks]
+    events = conn.receive(b"".join((*frames[:5], to_frame(msg.Interested()), frames[5])), 1.0)
+    assert said == [
+        (0, 0, [b"ab", b"cd"]),
+        (0, 6, [b"gh"]),
+        (0, 4, [b"ef"]),
+        (1, 0, [b"ij"]),
+        (1, 2, [b"kl"]),
+    ]
+    assert events == [ev.PeerInterested()]
+    assert conn.blocks_received == 6 and conn.bytes_received == 12 and not conn.outstanding
+
+
 def test_a_callback_may_ask_for_more_while_the_buffer_is_parsed():
-    conn = seeded(on_block=lambda index, begin, view: conn.request_many([(index + 1, 0, 4)]))
+    conn = seeded(on_blocks=lambda index, begin, views: conn.request_many([(index + 1, 0, 4)]))
     conn.request_many([(0, 0, 4)])
     conn.receive(b"".join(to_frame(msg.Piece(i, 0, b"abcd")) for i in range(5)), 1.0)
     assert list(conn.outstanding) == [(5, 0)] and conn.blocks_received == 5

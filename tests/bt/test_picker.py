@@ -342,6 +342,21 @@ class Picking(RuleBasedStateMachine):
         )
         self.arrive(key, index, block)
 
+    @precondition(lambda self: any(self.asked.values()))
+    @rule(data=st.data(), count=st.integers(1, 5))
+    def blocks(self, data: st.DataObject, count: int) -> None:
+        """A row of blocks: all at once if they are this peer's alone, else nothing happens."""
+        key, (index, first) = data.draw(
+            st.sampled_from(sorted((key, block) for key, blocks in self.asked.items() for block in blocks))
+        )
+        row = {(index, first + k) for k in range(count)}
+        others = {block for other in self.asked if other != key for block in self.asked[other]}
+        alone = row <= self.asked[key] and not row & others
+        assert self.it.on_blocks(key, index, first * BLOCK_SIZE, count) is alone
+        if alone:
+            self.asked[key] -= row
+            self.got |= row
+
     def arrive(self, key: str, index: int, block: int) -> None:
         cancelled = self.it.on_block(key, index, block * BLOCK_SIZE)
         assert cancelled is not None

@@ -5,7 +5,7 @@ import pytest
 from axon.chain.artifacts import Artifact
 from axon.chain.contract import deploy
 from axon.chain.pool import Pool, TokenTerms, Weight, pools_of
-from axon.chain.shares import ShareList
+from axon.chain.shares import MAX_MEMBERS, ShareList
 from axon.errors import ChainError
 from axon.ids import Account, InfoHash
 from tests.contracts.world import EPOCH, WHOLE, World, account
@@ -124,6 +124,16 @@ def test_the_aggregator_is_paid_its_fee_of_what_is_paid() -> None:
     world.pool.claim(0, [0])
     assert world.balance("ada") == 4_500
     assert world.pool.balances(token) == (35_000, 0)
+
+
+def test_nothing_is_unclaimed_of_who_cannot_be_a_member() -> None:
+    world = World()
+    world.stake(1_000)
+    world.join("ada")
+    world.to_end_of(0)
+    world.settle(0, [HALF])
+    for index, waits in ((0, True), (MAX_MEMBERS, False), (2**256 - 1, False)):
+        assert world.pool.contract.call("is_unclaimed", 0, index) is waits
 
 
 def test_members_leave_and_join_again() -> None:

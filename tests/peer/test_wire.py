@@ -22,7 +22,7 @@ class Owner:
         self.events, self.freed = [], 0
         self.credit = 1000
 
-    def on_block(self, index, begin, view):
+    def on_blocks(self, index, begin, views):
         raise AssertionError("nothing was asked for")
 
     def on_event(self, event):
@@ -58,7 +58,7 @@ def make(owner, **more):
         num_pieces=200,
         piece_size=lambda index: 16384,
         offer=range(200),
-        on_block=link.on_block,
+        on_blocks=link.on_blocks,
         **more,
     )
     link.open(conn, owner)
