@@ -48,6 +48,9 @@ TESTS = {
 KNOWN = {
     "assert verifier: point in the base field #1": "in test_verifier_small.py a transcript draws it",
     "assert verifier: element not canonical #2": "the flag stays up, and FRI's first layer asks it again",
+    "gather st[BAD] #17": "the word has one column, which the next line looks at",
+    "raise verifier: number of rows #1": "the second says the same",
+    "raise verifier: number of rows #2": "the first says the same",
     "assert verifier: fri layer #1": "both sides count the same positions, whatever the proof",
 }
 CONSTRAINTS = "_constraints"  # of a verifier, in a file of their own
