@@ -99,16 +99,20 @@ class _Session:
             self._reporter.progress(node.swarms, trio.current_time())
 
     async def _signals(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        # trio puts back what it finds; a SIGTERM that comes while we end must not change how.
+        # trio puts back what it finds, and an interpreter that ends puts SIGTERM back to killing unless it
+        # is ignored: one that comes while we end must not change how.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         signal.signal(signal.SIGTERM, lambda number, frame: None)
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-            task_status.started()
-            async for number in received:
-                if self._stop.is_set():
-                    raise ConfigError("interrupted twice")
-                self._reporter.emit("stopping", {})
-                finished = self._complete or self._config.command == "seed"
-                self.exit_code = 130 if number == signal.SIGINT else self.exit_code if finished else 1
-                self._stop.set()
+        try:
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+                task_status.started()
+                async for number in received:
+                    if self._stop.is_set():
+                        raise ConfigError("interrupted twice")
+                    self._reporter.emit("stopping", {})
+                    finished = self._complete or self._config.command == "seed"
+                    self.exit_code = 130 if number == signal.SIGINT else self.exit_code if finished else 1
+                    self._stop.set()
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)

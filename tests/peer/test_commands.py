@@ -94,6 +94,19 @@ def test_ctrl_c_ends_a_download_within_five_seconds_with_130(torrent, tmp_path):
     assert "stopping" in out
 
 
+def test_however_often_it_is_asked_to_end_a_seed_ends_by_itself(torrent, tmp_path):
+    seed = start(
+        "seed", torrent, "--dir", tmp_path / "seed", "--listen", "127.0.0.1:0", "--data", tmp_path / "a"
+    )
+    listening(seed)
+    for _ in range(20_000):  # to the last instant, when the interpreter takes its handlers down
+        if seed.poll() is not None:
+            break
+        seed.terminate()
+        time.sleep(0.0005)
+    assert seed.returncode in (0, 1)  # 1 where a second one came in time to interrupt the clean end
+
+
 def test_seeding_what_is_not_there_fails_with_one_line(torrent, tmp_path):
     seed = start("seed", torrent, "--dir", tmp_path / "none", "--listen", "127.0.0.1:0", "--data", tmp_path)
     _, err = seed.communicate(timeout=30)
