@@ -163,7 +163,7 @@ def _resume_seeds() -> Sequence[bytes]:
         (Path(folder) / "x").write_bytes(bytes(50000))
         resume = Resume(torrent, Path(folder), Path(folder))
         resume.load()
-        resume.mark(1)
+        resume.mark([1])
         resume.close()
         whole = resume.file.read_bytes()
     body = whole[52:]

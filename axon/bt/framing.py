@@ -86,7 +86,7 @@ class ReadBuffer:
 
     __slots__ = ("_full", "_large", "_small", "_want", "data", "end", "start", "view")
 
-    def __init__(self, small: int = 16 * 1024, large: int = 256 * 1024) -> None:
+    def __init__(self, small: int = 16 * 1024, large: int = 768 * 1024) -> None:
         self._small, self._large = small, large + BLOCK_SIZE
         self._want = 0  # bytes that the frame at `start` needs
         self._full = False  # did the last read fill the space given?

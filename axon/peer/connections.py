@@ -257,6 +257,9 @@ class _Greeter:
     def on_read(self) -> None:
         """Nothing to ask for yet."""
 
+    def on_pause(self) -> None:
+        """Nothing to hand on."""
+
     def upload_batch(self, most: int) -> int:
         return 0
 

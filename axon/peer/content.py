@@ -5,18 +5,18 @@ pieces come in by `store` (in a disk thread) and `verified` (in the event loop).
 """
 
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
-from axon.bt.assembly import Assembly
+from axon.bt.assembly import Assembly, PieceBuffer
 from axon.bt.bitfield import Bitfield
 from axon.bt.messages import HashRequest
 from axon.bt.metainfo import Metainfo
 from axon.bt.picker import Picker
-from axon.errors import StorageError
+from axon.errors import AxonError, MetainfoError, StorageError
 from axon.peer.contributor import Contributor
 from axon.peer.layers import LayerServer, hash_pieces
 from axon.peer.resume import Resume
@@ -57,6 +57,7 @@ class Content:
         self.have = Bitfield.from_bytes(metainfo.num_pieces, have)
         self._resume = resume
         self._node = node
+        self._unnoted: list[int] = []
         self._dirty = self._syncing = False
         # Two writers of one file only spin on its lock in the kernel: one writes while the other hashes.
         self._writing = threading.Lock()
@@ -92,7 +93,7 @@ class Content:
         known = Bitfield.from_bytes(metainfo.num_pieces, have)
         async for index in _check(storage, doubtful, node):
             known.add(index)
-            resume.mark(index)
+            resume.mark([index])
         return cls(
             metainfo,
             storage,
@@ -133,26 +134,42 @@ class Content:
                 layers[root] = b"".join(parts)
         return metainfo.with_piece_layers(layers)
 
-    def store(self, index: int, data: memoryview) -> bool:
-        """Check a whole piece and write it; False if its hash is wrong. Runs in a disk thread.
+    def store(self, pieces: Sequence[PieceBuffer[Contributor]]) -> list[bool | AxonError]:
+        """Check whole pieces and write them. Runs in a disk thread.
 
-        Raises
-        ------
-        StorageError
-            If the disk refuses.
+        Returns
+        -------
+        list of bool or AxonError
+            For each piece: was its hash right, or why is it not on disk: a `StorageError` if the
+            disk refused, a `MetainfoError` if no hash is known.
         """
-        if not self.metainfo.check_piece(index, data):
-            return False
+        found: list[bool | AxonError] = []
+        for piece in pieces:
+            try:
+                found.append(self.metainfo.check_piece(piece.index, piece.view))
+            except MetainfoError as error:
+                found.append(error)
         with self._writing:
-            self.storage.write_piece(index, data)
-        return True
+            for number, piece in enumerate(pieces):
+                try:
+                    if found[number] is True:
+                        self.storage.write_piece(piece.index, piece.view)
+                except StorageError as error:
+                    found[number] = error
+        return found
 
     def verified(self, index: int) -> None:
-        """A piece was stored."""
+        """A piece was stored; `note` follows soon."""
         self.have.add(index)
         self.picker.piece_verified(index)
-        self._resume.mark(index)
-        self._dirty = True
+        self._unnoted.append(index)
+
+    def note(self) -> None:
+        """Put what was verified since the last time into the resume data."""
+        if self._unnoted:
+            self._resume.mark(self._unnoted)
+            self._unnoted = []
+            self._dirty = True
 
     def sync_soon(self) -> None:
         """Make the resume data catch up, in a disk thread."""

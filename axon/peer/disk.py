@@ -3,7 +3,8 @@
 A hop into a thread and back costs some 200 µs by `trio.to_thread`, and a piece
 may arrive every millisecond. Here jobs go through one queue, and all answers
 that are ready when the event loop looks are delivered by one wake-up. Answers
-that nobody waits for may linger for a moment, so that more come with them.
+that nobody waits for may linger for a moment, so that more come with them, and
+what is worth doing only once for all of them follows at the end.
 """
 
 import contextlib
@@ -21,7 +22,8 @@ __all__ = ["DiskThreads"]
 _LINGER = 0.003  # seconds; a fast download stores several small pieces, or two large ones, in that time
 
 T = TypeVar("T")
-_Job = tuple[Callable[[], Any], Callable[[Any], None], Callable[[BaseException], None], bool]
+_Then = Callable[[], None] | None
+_Job = tuple[Callable[[], Any], Callable[[Any], None], Callable[[BaseException], None], bool, _Then]
 
 
 class DiskThreads:
@@ -36,7 +38,7 @@ class DiskThreads:
     def __init__(self, count: int = 2) -> None:
         self._token = trio.lowlevel.current_trio_token()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._answers: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self._answers: deque[tuple[Callable[[Any], None], Any, _Then]] = deque()
         self._woken = False
         self._lock = threading.Lock()
         self._threads = [
@@ -52,12 +54,14 @@ class DiskThreads:
         failed: Callable[[BaseException], None],
         *,
         linger: bool = False,
+        then: _Then = None,
     ) -> None:
         """Run `work()` in a thread; then `done(result)` or `failed(error)` in the event loop.
 
-        With `linger` the answer may come a few milliseconds late, together with others.
+        With `linger` the answer may come a few milliseconds late, together with others. `then()` follows the
+        last answer that comes with this one; once, however many of them name it.
         """
-        self._jobs.put((work, done, failed, linger))
+        self._jobs.put((work, done, failed, linger, then))
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work()` in a thread and return or raise what it does; cancelling abandons the wait only."""
@@ -97,11 +101,11 @@ class DiskThreads:
                 continue
             if job is None:
                 break
-            work, done, failed, linger = job
+            work, done, failed, linger, then = job
             try:
-                self._answers.append((done, work()))
+                self._answers.append((done, work(), then))
             except BaseException as error:
-                self._answers.append((failed, error))
+                self._answers.append((failed, error, then))
             now = time.monotonic()
             if linger and (due is None or now < due):
                 due = due or now + _LINGER
@@ -121,6 +125,11 @@ class DiskThreads:
     def _deliver(self) -> None:
         with self._lock:
             self._woken = False
+        follows: dict[Callable[[], None], None] = {}
         while self._answers:
-            callback, value = self._answers.popleft()
+            callback, value, then = self._answers.popleft()
             callback(value)
+            if then is not None:
+                follows[then] = None
+        for then in follows:
+            then()

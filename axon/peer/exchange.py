@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from axon.bt.assembly import PieceBuffer
-from axon.errors import MetainfoError, StorageError
+from axon.errors import AxonError, StorageError
 from axon.peer.contributor import Contributor
 from axon.peer.upload import joined
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from axon.peer.swarm import Swarm
 
 __all__ = ["Exchange"]
+
+_BATCH = 1 << 20  # bytes of whole pieces for one hop into a thread; small pieces go together
+_BACKLOG = 16 << 20  # bytes that one thread may owe before others help
 
 
 class Exchange:
@@ -36,7 +39,9 @@ class Exchange:
 
     def __init__(self, swarm: "Swarm") -> None:
         self._swarm = swarm
-        self._flush_soon = False
+        self._whole: list[PieceBuffer[Contributor]] = []  # not handed over yet
+        self._whole_bytes = 0
+        self._under_way = 0  # bytes of whole pieces in disk threads
         self.started = False
         self.verified = self.wasted = 0
 
@@ -97,16 +102,46 @@ class Exchange:
         self._store(content, piece)
 
     def _store(self, content: "Content", piece: PieceBuffer[Contributor] | None) -> None:
-        """Check and write a piece, if it is whole."""
+        """A piece that is whole goes to a disk thread: at once, or with others of the moment."""
         if piece is not None:
-            self._swarm.node.disk.submit(
-                lambda: content.store(piece.index, piece.view),
-                lambda good: self._stored(piece, good),
-                lambda error: self._not_stored(piece, error),
-                linger=True,
-            )
+            self._whole.append(piece)
+            self._whole_bytes += len(piece.view)
+            if self._whole_bytes >= _BATCH:
+                self.hand_over()
 
-    def _stored(self, piece: PieceBuffer[Contributor], good: bool) -> None:
+    def hand_over(self) -> None:
+        """Nothing more comes for now: have the pieces that are whole checked and written."""
+        content, node = self._swarm.content, self._swarm.node
+        if not self._whole or content is None:
+            return
+        pieces, size = self._whole, self._whole_bytes
+        self._whole, self._whole_bytes = [], 0
+        # One thread is best while it keeps up: every other makes the interpreter's lock change hands.
+        threads = node.writer if self._under_way < _BACKLOG else node.disk
+        self._under_way += size
+        threads.submit(
+            lambda: content.store(pieces),
+            lambda found: self._stored(pieces, found),
+            node.crash,
+            linger=True,
+            then=self._rest,
+        )
+
+    async def finish(self) -> None:
+        """Wait until all that is whole is stored, so that the files change no more."""
+        self.hand_over()
+        while self._under_way:
+            await trio.sleep(0.005)
+
+    def _stored(self, pieces: Sequence[PieceBuffer[Contributor]], found: Sequence[bool | AxonError]) -> None:
+        self._under_way -= sum(len(piece.view) for piece in pieces)
+        for piece, good in zip(pieces, found):
+            if isinstance(good, AxonError):
+                self._not_stored(piece, good)
+            else:
+                self._checked(piece, good)
+
+    def _checked(self, piece: PieceBuffer[Contributor], good: bool) -> None:
         content = self._swarm.content
         assert content is not None
         if good:
@@ -122,10 +157,6 @@ class Exchange:
         content.assembly.release(piece)
         for source in culprits:
             source.ban()
-        if good and content.picker.complete and not self._swarm.done.is_set():
-            self._swarm.complete()
-        else:
-            self._refill_dry()
 
     def _acknowledge(self, piece: PieceBuffer[Contributor]) -> None:
         ledger = self._swarm.ledger
@@ -140,24 +171,25 @@ class Exchange:
             ledger.piece_verified(piece.index, contributions)
 
     def _tell_all(self, index: int) -> None:
-        """Announce a piece to those who lack it; one send for all pieces that were stored together."""
+        """Announce a piece to those who lack it; `_rest` sends."""
         for peer in self._swarm.peers:
             have = peer.conn.peer_have
             if peer.joined and (have is None or index not in have):
                 peer.conn.have(index)
-        if not self._flush_soon:
-            self._flush_soon = True
-            trio.lowlevel.current_trio_token().run_sync_soon(self._flush)
 
-    def _flush(self) -> None:
-        self._flush_soon = False
+    def _rest(self) -> None:
+        """What follows once for all pieces that were stored together."""
+        content = self._swarm.content
+        assert content is not None
+        content.note()
         for peer in self._swarm.peers:
             peer.link.flush()
+        if content.picker.complete and not self._swarm.done.is_set():
+            self._swarm.complete()
+        else:
+            self._refill_dry()
 
-    def _not_stored(self, piece: PieceBuffer[Contributor], error: BaseException) -> None:
-        if not isinstance(error, StorageError | MetainfoError):
-            self._swarm.node.crash(error)
-            return
+    def _not_stored(self, piece: PieceBuffer[Contributor], error: AxonError) -> None:
         assert self._swarm.content is not None
         self._swarm.content.picker.piece_failed(piece.index)
         self._swarm.content.assembly.release(piece)

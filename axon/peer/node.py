@@ -71,6 +71,7 @@ class Node:
         self.announce_key = random.getrandbits(32)
         self.down_bucket, self.up_bucket = Bucket(config.max_down), Bucket(config.max_up)
         self.disk = DiskThreads(2)
+        self.writer = DiskThreads(1)  # stores what is downloaded, while it keeps up
         self.reader = BlockReader(self.disk)
         self.udp = UdpTrackers()
         self.trackers = TrackerClient(self.udp)
@@ -125,6 +126,7 @@ class Node:
                 async with trio.open_nursery() as nursery:
                     for swarm in self.swarms:
                         nursery.start_soon(swarm.close)
+            self.writer.close(1.0)
             self.disk.close(1.0)
             if self._log is not None and self._log_threads is not None:
                 self._log_threads.close(1.0)

@@ -149,6 +149,10 @@ class Peer(Contributor):
         if 4 * len(self.conn.outstanding) <= 3 * self.window.size and not self.dry:
             self.refill(trio.current_time())
 
+    def on_pause(self) -> None:
+        """Its socket is empty."""
+        self.swarm.exchange.hand_over()
+
     def sent(self) -> None:
         """The blocks of the last `load` are in the socket."""
         if self._buffer is not None:

@@ -20,7 +20,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
@@ -110,20 +110,22 @@ class Resume:
                     self._write_snapshot(clean=False, durably=False)
             return bytes(self._have), sorted(there - believed)
 
-    def mark(self, index: int) -> None:
-        """Note that a piece is verified and written. Trouble with the resume file waits for `sync`."""
+    def mark(self, indices: Collection[int]) -> None:
+        """Note that pieces are verified and written. Trouble with the resume file waits for `sync`."""
         with self._lock:
-            self._have[index >> 3] |= 128 >> (index & 7)
-            self._fresh.add(index)
-            self._touched.add(index)
+            for index in indices:
+                self._have[index >> 3] |= 128 >> (index & 7)
+            self._fresh.update(indices)
+            self._touched.update(indices)
             self._changed = True
             try:
                 if self._journal is None:
                     self._write_snapshot(clean=False, durably=False)
                 elif self._marks >= 0:
-                    if os.write(self._journal, _mark(self._salt, index)) != _MARK.size:
+                    marks = b"".join(_mark(self._salt, index) for index in indices)
+                    if os.write(self._journal, marks) != len(marks):
                         raise OSError("short write")
-                    self._marks += 1
+                    self._marks += len(indices)
             except (OSError, StorageError):
                 self._marks = -1  # the tail may be torn; only a new snapshot helps
 

@@ -209,9 +209,13 @@ class Swarm:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.announcing.stop)
             if self.content is not None:
-                nursery.start_soon(self.content.close)
+                nursery.start_soon(self._close_content, self.content)
             if self.submitter is not None:
                 nursery.start_soon(self.submitter.flush)
+
+    async def _close_content(self, content: Content) -> None:
+        await self.exchange.finish()
+        await content.close()
 
     def fail(self, error: str) -> None:
         """Pause: stop transferring, keep what is here, and say why, once."""
@@ -286,6 +290,7 @@ class Swarm:
         if content is not None and now >= self._sync_at:
             self._sync_at = now + _SYNC
             content.sync_soon()
+        self.exchange.hand_over()
         if not self.peers:
             return
         if content is not None and not self.paused:

@@ -48,6 +48,9 @@ class Owner(Protocol):
     def on_read(self) -> None:
         """All events of one read were handed over: ask for more blocks."""
 
+    def on_pause(self) -> None:
+        """Nothing more comes for now."""
+
     def upload_batch(self, most: int) -> int:
         """How many blocks may go to this peer now, at most `most`; 0: wait until woken."""
 
@@ -217,12 +220,14 @@ class Link:
                 down = self.owner.down
                 if down.limited:
                     if wait := down.wait(trio.current_time()):
+                        self.owner.on_pause()
                         await trio.sleep(wait)
                     view = view[: down.chunk]
                 try:
                     count = sock.recv_into(view)
                 except BlockingIOError:
                     turn = 0
+                    self.owner.on_pause()
                     await trio.lowlevel.wait_readable(sock)
                     continue
                 if not count:

@@ -71,3 +71,19 @@ async def test_closing_waits_for_the_jobs_and_their_answers_still_come() -> None
         threads.submit(lambda number=number: number, answers.append, answers.append, linger=True)
     await trio.to_thread.run_sync(threads.close)
     await until(lambda: len(answers) == 20)
+
+
+async def test_what_follows_comes_once_behind_all_answers_of_a_delivery() -> None:
+    threads = DiskThreads(1)
+    told: list[int | str] = []
+
+    def follow() -> None:
+        told.append("then")
+
+    for number in range(20):
+        threads.submit(lambda number=number: number, told.append, told.append, linger=True, then=follow)
+    await until(lambda: told.count("then") > 0 and len(told) - told.count("then") == 20)
+    threads.close()
+    assert [number for number in told if number != "then"] == list(range(20))
+    assert told[-1] == "then"
+    assert ("then", "then") not in zip(told, told[1:])

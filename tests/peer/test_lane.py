@@ -26,6 +26,7 @@ class Threads(DiskThreads):
         failed: Callable[[BaseException], None],
         *,
         linger: bool = False,
+        then: Callable[[], None] | None = None,
     ) -> None:
         def run() -> None:
             try:

@@ -44,7 +44,7 @@ def download(metainfo: Metainfo, pieces: dict[int, bytes], root: Path, which: An
     resume.load()
     for index in which:
         storage.write_piece(index, pieces[index])
-        resume.mark(index)
+        resume.mark([index])
     return storage, resume
 
 
@@ -84,12 +84,12 @@ def test_whatever_happens_in_whatever_order_nothing_false_is_believed(data: st.D
             storage, resume = download(metainfo, pieces, root, [])
             for index in sorted(doubtful):
                 if storage.check(index):
-                    resume.mark(index)
+                    resume.mark([index])
                     have.add(index)
             for index in data.draw(st.lists(st.sampled_from(sorted(pieces)), max_size=8), label="pieces"):
                 storage.write_piece(index, pieces[index])
                 if data.draw(st.integers(0, 9)):  # else killed between write and mark, in effect
-                    resume.mark(index)
+                    resume.mark([index])
                     have.add(index)
                 if not data.draw(st.integers(0, 3)):
                     resume.sync()
@@ -121,7 +121,7 @@ def test_after_a_kill_marked_pieces_are_believed_without_hashing(tmp_path: Path)
     metainfo, pieces = build(TREE)
     _, resume = download(metainfo, pieces, tmp_path, [0, 1, 2])
     resume.sync()
-    resume.mark(5)  # a lie would be found only by hashing; this one is true:
+    resume.mark([5])  # a lie would be found only by hashing; this one is true:
     Storage(metainfo, tmp_path).write_piece(5, pieces[5])
     resume.close(clean=False)
     have, _ = load(metainfo, tmp_path)
@@ -137,7 +137,7 @@ def test_after_a_power_cut_only_flushed_pieces_are_believed(
     resume.sync()
     monkeypatch.setattr(module, "FLUSH_EVERY", 30.0)
     storage.write_piece(2, pieces[2])
-    resume.mark(2)
+    resume.mark([2])
     resume.sync()
     resume.close(clean=False)
     monkeypatch.setattr(module, "_boot_id", lambda: b"another boot")
@@ -183,7 +183,7 @@ def test_any_damage_to_the_resume_file_is_survived(tmp_path: Path) -> None:
     storage, resume = download(metainfo, pieces, tmp_path, [0, 1])
     resume.sync()
     storage.write_piece(3, pieces[3])
-    resume.mark(3)
+    resume.mark([3])
     resume.close(clean=False)
     file = resume.file
     good = file.read_bytes()
@@ -222,7 +222,7 @@ def test_a_resume_file_that_cannot_be_written_costs_no_data(
     resume.load()
     storage = Storage(metainfo, tmp_path)
     storage.write_piece(0, pieces[0])
-    resume.mark(0)
+    resume.mark([0])
     with pytest.raises(StorageError):
         resume.sync()
     blocked.unlink()
@@ -241,7 +241,7 @@ def test_a_torn_mark_stops_the_journal_until_the_next_snapshot(
     monkeypatch.setattr(os, "write", lambda fd, data: real(fd, bytes(data)[:3]))
     for index in (1, 2):
         storage.write_piece(index, pieces[index])
-        resume.mark(index)
+        resume.mark([index])
     monkeypatch.undo()
     assert load(metainfo, tmp_path)[0] == {0}
     resume.sync()
@@ -256,7 +256,7 @@ def test_part_files_count_and_their_loss_is_noticed(tmp_path: Path) -> None:
     resume.load()
     for index in (0, 1):
         storage.write_piece(index, pieces[index])
-        resume.mark(index)
+        resume.mark([index])
     resume.close()
     storage.close()
     have, doubtful = Resume(metainfo, tmp_path, tmp_path / "resume").load()
@@ -282,7 +282,7 @@ have, doubtful = resume.load()
 known = {k for k in pieces if have[k >> 3] & 128 >> (k & 7)}
 for index in doubtful:
     if storage.check(index):
-        resume.mark(index)
+        resume.mark([index])
         known.add(index)
 random.seed(sys.argv[2])
 missing = sorted(set(pieces) - known)
@@ -290,7 +290,7 @@ random.shuffle(missing)
 print("ready", flush=True)
 for index in missing:
     storage.write_piece(index, pieces[index])
-    resume.mark(index)
+    resume.mark([index])
     print(index, flush=True)
     if random.random() < 0.1:
         resume.sync()

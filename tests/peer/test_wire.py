@@ -31,6 +31,9 @@ class Owner:
     def on_read(self):
         pass
 
+    def on_pause(self):
+        pass
+
     def upload_batch(self, most):
         return min(most, self.credit)
 
