@@ -63,6 +63,11 @@ class DiskThreads:
         """
         self._jobs.put((work, done, failed, linger, then))
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that no thread has begun."""
+        return self._jobs.qsize()
+
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work()` in a thread and return or raise what it does; cancelling abandons the wait only."""
         finished = trio.Event()

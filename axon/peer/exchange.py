@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Exchange"]
 
 _BATCH = 1 << 20  # bytes of whole pieces for one hop into a thread; small pieces go together
-_BACKLOG = 16 << 20  # bytes that one thread may owe before others help
+_BACKLOG = 16 << 20  # bytes that wait for one thread before others help
 
 
 class Exchange:
@@ -41,7 +41,7 @@ class Exchange:
         self._swarm = swarm
         self._whole: list[PieceBuffer[Contributor]] = []  # not handed over yet
         self._whole_bytes = 0
-        self._under_way = 0  # bytes of whole pieces in disk threads
+        self._under_way = 0  # batches in disk threads
         self.started = False
         self.verified = self.wasted = 0
 
@@ -117,8 +117,8 @@ class Exchange:
         pieces, size = self._whole, self._whole_bytes
         self._whole, self._whole_bytes = [], 0
         # One thread is best while it keeps up: every other makes the interpreter's lock change hands.
-        threads = node.writer if self._under_way < _BACKLOG else node.disk
-        self._under_way += size
+        threads = node.writer if node.writer.waiting * size < _BACKLOG else node.disk
+        self._under_way += 1
         threads.submit(
             lambda: content.store(pieces),
             lambda found: self._stored(pieces, found),
@@ -134,7 +134,7 @@ class Exchange:
             await trio.sleep(0.005)
 
     def _stored(self, pieces: Sequence[PieceBuffer[Contributor]], found: Sequence[bool | AxonError]) -> None:
-        self._under_way -= sum(len(piece.view) for piece in pieces)
+        self._under_way -= 1
         for piece, good in zip(pieces, found):
             if isinstance(good, AxonError):
                 self._not_stored(piece, good)
