@@ -68,7 +68,7 @@ class Ours:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            return self.process.wait(10)
+            return self.process.wait(30)
         finally:
             self.process.stderr.close()
 

@@ -18,7 +18,7 @@ from axon.bt.tracker_udp import ConnectReply, decode_reply, encode_connect, enco
 from axon.ids import InfoHash, PeerId
 from axon.peer.announcer import TrackerClient
 from axon.peer.udp import UdpTrackers
-from tests.tracker.running import tracker
+from tests.tracker.running import asked, tracker
 
 pytestmark = pytest.mark.interop
 HERE = Path(__file__).resolve().parent
@@ -85,13 +85,11 @@ def scrape(url: str) -> ScrapeResponse:
             return decode_scrape_response(answer.read())
     port = int(url.rpartition(":")[2].partition("/")[0])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(10)
         sock.connect(("127.0.0.1", port))
-        sock.send(encode_connect(1))
-        connected = decode_reply(sock.recv(100), 1, socket.AF_INET)
+        connected = decode_reply(asked(sock, encode_connect(1)), 1, socket.AF_INET)
         assert isinstance(connected, ConnectReply)
-        sock.send(encode_scrape(connected.connection_id, 2, request))
-        answer = decode_reply(sock.recv(100), 2, socket.AF_INET, [HASH])
+        scraped = asked(sock, encode_scrape(connected.connection_id, 2, request))
+        answer = decode_reply(scraped, 2, socket.AF_INET, [HASH])
         assert isinstance(answer, ScrapeResponse)
         return answer
 

@@ -45,7 +45,7 @@ class Running:
         self.events.append((event, facts))
         self._news.set()
 
-    async def wait_for(self, name, timeout=15):
+    async def wait_for(self, name, timeout=60):
         """Return the facts of the first event of this name."""
         with trio.fail_after(timeout):
             while True:

@@ -49,7 +49,7 @@ def start(*arguments):
 
 def end(process, number=signal.SIGTERM):
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=90)
     return process.returncode, out, err
 
 
@@ -66,18 +66,18 @@ def test_seed_and_download_between_two_processes(torrent, tmp_path):
     leech = start(
         "download", torrent, "--dir", tmp_path / "out", "--peer", address, *common, "--data", tmp_path / "b"
     )
-    out, err = leech.communicate(timeout=30)
+    out, err = leech.communicate(timeout=90)
     assert (leech.returncode, err) == (0, "")
     assert "file.bin: complete and verified" in out
     assert (tmp_path / "seed" / "file.bin").read_bytes() == (tmp_path / "out" / "file.bin").read_bytes()
     assert end(seed)[0] == 0
     verify = start("verify", torrent, "--dir", tmp_path / "out")
-    assert verify.wait(30) == 0
+    assert verify.wait(90) == 0
     receipts = start("receipts", "--data", tmp_path / "a", "--json")
-    out, _ = receipts.communicate(timeout=30)
+    out, _ = receipts.communicate(timeout=90)
     assert [json.loads(line)["blocks"] for line in out.splitlines()] == [19]
     export = start("receipts", "--data", tmp_path / "b", "--export", tmp_path / "r.jsonl")
-    assert export.wait(30) == 0
+    assert export.wait(90) == 0
     rows = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert rows[-1]["role"] == "given" and rows[-1]["blocks"] == 19
 
@@ -109,7 +109,7 @@ def test_however_often_it_is_asked_to_end_a_seed_ends_by_itself(torrent, tmp_pat
 
 def test_seeding_what_is_not_there_fails_with_one_line(torrent, tmp_path):
     seed = start("seed", torrent, "--dir", tmp_path / "none", "--listen", "127.0.0.1:0", "--data", tmp_path)
-    _, err = seed.communicate(timeout=30)
+    _, err = seed.communicate(timeout=90)
     assert seed.returncode == 1
     assert err.count("\n") == 1
     assert "0 of 10 pieces" in err
@@ -121,7 +121,7 @@ def test_a_taken_port_fails_with_one_line(torrent, tmp_path):
     )
     address = listening(one)
     two = start("seed", torrent, "--dir", tmp_path / "seed", "--listen", address, "--data", tmp_path / "b")
-    _, err = two.communicate(timeout=30)
+    _, err = two.communicate(timeout=90)
     assert two.returncode == 1
     assert err.startswith("axon peer: cannot listen on 127.0.0.1 port ") and err.count("\n") == 1
     end(one)

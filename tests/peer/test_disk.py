@@ -10,7 +10,7 @@ from axon.peer.disk import DiskThreads
 
 
 async def until(condition) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while not condition():
             await trio.sleep(0.001)
 

@@ -51,7 +51,7 @@ def plain(body, *headers, status="200 OK"):
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
-async def get(url, timeout=5.0):
+async def get(url, timeout=30.0):
     return await fetch(url, limit=LIMIT, timeout=timeout)
 
 

@@ -32,7 +32,7 @@ async def seeding(tmp_path, metainfo, until):
         source = TorrentSource(Path(tmp_path / "seed"), metainfo, metainfo.info_hash, metainfo.info_hash_v2)
         swarm = one.node.add(source)
         await one.wait_for("complete")
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not until(one, swarm):
                 await trio.sleep(0.01)
         return swarm

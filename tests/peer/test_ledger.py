@@ -342,7 +342,7 @@ async def test_task_signs_and_stops_cleanly(tmp_path: Path) -> None:
         for number in (0, 1):
             nursery.start_soon(pump, number)
             nursery.start_soon(ledgers[number].run)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while links[0].taken is None or links[1].given is None:
                 await trio.sleep(0.001)
             for index in range(PIECES):
@@ -428,7 +428,7 @@ async def test_task_waits_for_the_disk_and_ends_with_a_bug(
     def refuse(ledger: object) -> None:
         raise error
 
-    with monkeypatch.context() as patch, trio.fail_after(10):
+    with monkeypatch.context() as patch, trio.fail_after(60):
         patch.setattr(log, "last", refuse)
         patch.setattr("axon.peer.lane._RETRY", 0.05)
         if not isinstance(error, StorageError):

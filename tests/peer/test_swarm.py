@@ -156,7 +156,7 @@ async def test_a_liar_is_banned_and_the_honest_are_not(torrent, tmp_path):
                 TorrentSource.from_text(str(torrent), tmp_path / "out", (("127.0.0.2", port),))
             )
             await leech.wait_for("hash_failed")
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 while not swarm.book.is_banned("127.0.0.2"):
                     await trio.sleep(0.01)
             seed.add(torrent, tmp_path / "seed", leech)
@@ -232,7 +232,7 @@ async def test_a_private_torrent_exchanges_no_peers(tmp_path):
         await seed.wait_for("added")
         assert not swarm.exchanges_peers
         leech.add(torrent, tmp_path / "out", seed)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not any(peer.conn.peer_extensions for peer in swarm.peers):
                 await trio.sleep(0.01)
         assert all("ut_pex" not in peer.conn.peer_extensions for peer in swarm.peers)
@@ -304,11 +304,11 @@ async def test_many_torrents_share_a_node(tmp_path):
             path = make_file(tmp_path / "seed", 50_000 + number, number, f"f{number}")
             torrents.append(make_torrent(path, tmp_path / f"{number}.torrent"))
             seed.add(torrents[-1], tmp_path / "seed")
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while sum(event == "added" for event, _ in seed.events) < 10:
                 await trio.sleep(0.01)
         swarms = [leech.add(torrent, tmp_path / "out", seed) for torrent in torrents]
-        with trio.fail_after(15):
+        with trio.fail_after(60):
             for swarm in swarms:
                 await swarm.done.wait()
     for number in range(10):
@@ -325,7 +325,7 @@ async def test_peers_that_ask_for_nothing_do_not_keep_a_seed_s_slots(torrent, tm
             hello = Handshake(swarm.handshake_hashes[0], PeerId(b"-XX0000-" + bytes([number]) * 12))
             await stream.send_all(hello.serialize() + b"\0\0\0\x01\x02")  # interested
             deaf.append(stream)
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             while sum(not peer.conn.am_choking for peer in swarm.peers) < 2:
                 await trio.sleep(0.01)
         leech.add(torrent, tmp_path / "out", seed)
@@ -341,7 +341,7 @@ async def test_a_torrent_has_at_most_so_many_connections(torrent, tmp_path):
         await seed.wait_for("added")
         async with running(tmp_path / "b", max_down=100_000) as one, running(tmp_path / "c") as two:
             one.add(torrent, tmp_path / "one", seed)
-            with trio.fail_after(5):
+            with trio.fail_after(60):
                 while not swarm.peers:
                     await trio.sleep(0.01)
             two.add(torrent, tmp_path / "two", seed)
@@ -364,7 +364,7 @@ async def test_two_seeds_still_deliver_the_receipts_of_a_run_that_was_cut_off(to
         swarm = seed.add(torrent, tmp_path / "seed")
         await seed.wait_for("complete")
         leech.add(torrent, tmp_path / "out", seed)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while swarm.ledger is None or swarm.ledger.taken_blocks < 62:
                 await trio.sleep(0.01)
             while swarm.peers:  # and then there is nothing to stay for

@@ -1,5 +1,6 @@
 """A tracker process for tests, on ports of the system's choice, and plain clients for it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -49,20 +50,18 @@ class Running:
 
     def announce(self, request: AnnounceRequest) -> AnnounceResponse:
         """Announce by HTTP."""
-        with urllib.request.urlopen(announce_url(self.base + "/announce", request), timeout=10) as answer:
+        with urllib.request.urlopen(announce_url(self.base + "/announce", request), timeout=30) as answer:
             return decode_announce_response(answer.read())
 
     def announce_udp(self, request: AnnounceRequest, which: int = 0) -> AnnounceResponse:
-        """Announce by UDP."""
+        """Announce by UDP; what a full buffer loses is sent again (BEP 15), though sooner."""
         family = socket.AF_INET6 if ":" in self.udp[which][0] else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(10)
             sock.connect(self.udp[which])
-            sock.send(encode_connect(7))
-            connected = decode_reply(sock.recv(2048), 7, family)
+            connected = decode_reply(asked(sock, encode_connect(7)), 7, family)
             assert isinstance(connected, ConnectReply)
-            sock.send(encode_announce(connected.connection_id, 8, request, self.udp_url))
-            answer = decode_reply(sock.recv(2048), 8, family)
+            announce = encode_announce(connected.connection_id, 8, request, self.udp_url)
+            answer = decode_reply(asked(sock, announce), 8, family)
             assert isinstance(answer, AnnounceResponse), answer
             return answer
 
@@ -74,6 +73,18 @@ class Running:
         if self.process.stdout is not None:
             self.process.stdout.close()
         return code
+
+
+def asked(sock: socket.socket, request: bytes) -> bytes:
+    """The reply to a tracker request, sent by a connected UDP socket again each second, ten times at most."""
+    sock.settimeout(1)
+    for _ in range(10):
+        sock.send(request)
+        with contextlib.suppress(TimeoutError):
+            while (reply := sock.recv(2048))[4:8] != request[12:16]:  # of another transaction
+                pass
+            return reply
+    raise TimeoutError("no answer to ten datagrams")
 
 
 def _endpoint(text: str) -> tuple[str, int]:

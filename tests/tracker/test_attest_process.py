@@ -61,7 +61,7 @@ ECHO = "tests.tracker.echo_child"
 
 async def test_a_child_that_is_killed_cancelled_or_idle_is_started_again() -> None:
     child = Child(ECHO, [], linger=0.05)
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         first = int(await child.ask(b"pid"))
         os.kill(first, signal.SIGKILL)
         second = int(await child.ask(b"pid"))

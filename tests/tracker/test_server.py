@@ -14,7 +14,7 @@ from axon.bt.announce import AnnounceRequest, Event, TrackerPeer
 from axon.bt.tracker_http import decode_scrape_response
 from axon.ids import InfoHash, PeerId
 from axon.keys import NodeSecret
-from tests.tracker.running import Running, tracker
+from tests.tracker.running import Running, asked, tracker
 
 HASH = InfoHash(b"\x01" * 20)
 SECRET = NodeSecret(bytes(31) + b"\x09")
@@ -211,17 +211,14 @@ def test_forwarded_addresses_count_only_behind_a_trusted_proxy() -> None:
 def test_a_full_tracker_refuses_new_torrents_and_says_when_to_retry() -> None:
     with tracker("--memory", "1") as it:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(10)
             sock.connect(it.udp[0])
-            sock.send(struct.pack(">QII", 0x41727101980, 0, 1))
-            cid = sock.recv(100)[8:16]
+            cid = asked(sock, struct.pack(">QII", 0x41727101980, 0, 1))[8:16]
             refused = 0
             for k in range(6000):
                 head = cid + struct.pack(
                     ">II20s20sQQQIIIiH", 1, k, k.to_bytes(20, "big"), b"p" * 20, 0, 1, 0, 0, 0, 0, 1, 9
                 )
-                sock.send(head)
-                refused += sock.recv(2000)[:4] == b"\0\0\0\3"
+                refused += asked(sock, head)[:4] == b"\0\0\0\3"
         assert 0 < refused < 6000
         answer = it.announce(request(1))
         assert answer.failure is not None and "full" in answer.failure and answer.retry_in == 60
