@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 
+from axon.bt.sha_lanes import sha256_lanes
+
 __all__ = [
     "LEAF_SIZE",
     "MAX_REQUESTED_HASHES",
@@ -44,8 +46,7 @@ def pad_hash(layer: int) -> bytes:
 
 def leaf_hashes(data: bytes | bytearray | memoryview) -> list[bytes]:
     """Hash 16-KiB leaves; the last may be short. Nothing has no leaves."""
-    view = memoryview(data)
-    return [sha256(view[k : k + LEAF_SIZE]).digest() for k in range(0, len(view), LEAF_SIZE)]
+    return sha256_lanes.blocks(data, LEAF_SIZE)
 
 
 def merkle_root(row: Sequence[bytes], layer: int = 0, up: int | None = None) -> bytes:

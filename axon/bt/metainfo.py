@@ -8,7 +8,7 @@ for two readers could differ about them, and so is an unsorted `file tree`.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha1, sha256
@@ -18,6 +18,7 @@ from axon.bt import bencode
 from axon.bt.hashtree import HASH_SIZE, LEAF_SIZE, height, layer_root, leaf_hashes, merkle_root
 from axon.bt.layout import File, hybrid_entries, place, v1_entries, v2_entries
 from axon.bt.paths import safe_component
+from axon.bt.sha_lanes import sha1_lanes
 from axon.bt.urls import TRACKER_SCHEMES, WEBSEED_SCHEMES, usable
 from axon.errors import BencodeError, MetainfoError
 from axon.ids import InfoHash
@@ -161,23 +162,36 @@ class Metainfo:
         MetainfoError
             If neither is known: a v2 magnet whose piece layer has not come yet.
         """
-        if len(data) != self.piece_size(index):
-            return False
-        known = False
+        (found,) = self.check_pieces([(index, data)])
+        if isinstance(found, MetainfoError):
+            raise found
+        return found
+
+    def check_pieces(
+        self, pieces: Sequence[tuple[int, bytes | bytearray | memoryview]]
+    ) -> list[bool | MetainfoError]:
+        """What `check_piece` says of each of (index, data); many at once are faster."""
+        found: list[bool | MetainfoError] = [len(data) == self.piece_size(index) for index, data in pieces]
         if self.info_hash is not None:
-            if sha1(data).digest() != self.pieces[20 * index : 20 * index + 20]:
-                return False
-            known = True
+            for number, digest in enumerate(sha1_lanes.digests([data for _, data in pieces])):
+                at = 20 * pieces[number][0]
+                found[number] = bool(found[number]) and digest == self.pieces[at : at + 20]
+        if self.info_hash_v2 is not None:
+            for number, (index, data) in enumerate(pieces):
+                if found[number]:
+                    found[number] = self._check_v2(index, data)
+        return found
+
+    def _check_v2(self, index: int, data: bytes | bytearray | memoryview) -> bool | MetainfoError:
         node = self.piece_hash_v2(index)
-        if node is not None:
-            file = self._file_at(index * self.piece_length)
-            start = index * self.piece_length
-            payload = memoryview(data)[: file.end - start]  # a hybrid's piece goes on with a pad
-            up = height(self.piece_length // LEAF_SIZE) if file.length > self.piece_length else None
-            return merkle_root(leaf_hashes(payload), 0, up) == node
-        if not known:
-            raise MetainfoError(f"piece {index}: no hash is known, its piece layer is missing")
-        return True
+        if node is None:
+            missing = f"piece {index}: no hash is known, its piece layer is missing"
+            return True if self.info_hash is not None else MetainfoError(missing)
+        start = index * self.piece_length
+        file = self._file_at(start)
+        payload = memoryview(data)[: file.end - start]  # a hybrid's piece goes on with a pad
+        up = height(self.piece_length // LEAF_SIZE) if file.length > self.piece_length else None
+        return merkle_root(leaf_hashes(payload), 0, up) == node
 
     @cached_property
     def missing_piece_layers(self) -> tuple[bytes, ...]:

@@ -16,7 +16,7 @@ from axon.bt.bitfield import Bitfield
 from axon.bt.messages import HashRequest
 from axon.bt.metainfo import Metainfo
 from axon.bt.picker import Picker
-from axon.errors import AxonError, MetainfoError, StorageError
+from axon.errors import AxonError, StorageError
 from axon.peer.contributor import Contributor
 from axon.peer.layers import LayerServer, hash_pieces
 from axon.peer.resume import Resume
@@ -143,12 +143,9 @@ class Content:
             For each piece: was its hash right, or why is it not on disk: a `StorageError` if the
             disk refused, a `MetainfoError` if no hash is known.
         """
-        found: list[bool | AxonError] = []
-        for piece in pieces:
-            try:
-                found.append(self.metainfo.check_piece(piece.index, piece.view))
-            except MetainfoError as error:
-                found.append(error)
+        found: list[bool | AxonError] = [
+            *self.metainfo.check_pieces([(piece.index, piece.view) for piece in pieces])
+        ]
         with self._writing:
             for number, piece in enumerate(pieces):
                 try:
@@ -218,8 +215,7 @@ async def _check(storage: Storage, doubtful: list[int], node: "Node") -> AsyncIt
 
 
 def _good(storage: Storage, batch: list[int]) -> list[int]:
-    buffer = bytearray(storage.metainfo.piece_length)
-    return [index for index in batch if storage.check(index, buffer)]
+    return [index for index, good in zip(batch, storage.check_many(batch)) if good]
 
 
 def _piece_priorities(metainfo: Metainfo, files: Mapping[int, int]) -> dict[int, int]:

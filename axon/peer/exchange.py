@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from axon.bt.assembly import PieceBuffer
+from axon.bt.messages import BLOCK_SIZE
 from axon.errors import AxonError, StorageError
+from axon.peer.batch import PATIENCE, Batch
 from axon.peer.contributor import Contributor
 from axon.peer.upload import joined
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange"]
 
-_BATCH = 1 << 20  # bytes of whole pieces for one hop into a thread; small pieces go together
 _BACKLOG = 16 << 20  # bytes that wait for one thread before others help
 
 
@@ -39,8 +40,8 @@ class Exchange:
 
     def __init__(self, swarm: "Swarm") -> None:
         self._swarm = swarm
-        self._whole: list[PieceBuffer[Contributor]] = []  # not handed over yet
-        self._whole_bytes = 0
+        self._batch: Batch[Contributor] = Batch()
+        self._waiting = trio.Event()  # for `run`: a batch waits for more
         self._under_way = 0  # batches in disk threads
         self.started = False
         self.verified = self.wasted = 0
@@ -82,7 +83,7 @@ class Exchange:
         if content is None:
             return
         if content.picker.on_blocks(source, index, begin, len(views)):
-            self._store(content, content.assembly.add(source, index, begin, views))
+            self._store(source, content.assembly.add(source, index, begin, views))
             return
         for view in views:
             self._take_one(content, source, index, begin, view)
@@ -99,23 +100,42 @@ class Exchange:
         piece = content.assembly.add(source, index, begin, [view])
         for other in others:
             other.cancel(index, begin)
-        self._store(content, piece)
+        self._store(source, piece)
 
-    def _store(self, content: "Content", piece: PieceBuffer[Contributor] | None) -> None:
+    def _store(self, source: Contributor, piece: PieceBuffer[Contributor] | None) -> None:
         """A piece that is whole goes to a disk thread: at once, or with others of the moment."""
-        if piece is not None:
-            self._whole.append(piece)
-            self._whole_bytes += len(piece.view)
-            if self._whole_bytes >= _BATCH:
-                self.hand_over()
+        if piece is None:
+            return
+        most = (source.receipts.channel.limit * BLOCK_SIZE >> 3,) if source.receipts is not None else ()
+        if self._batch.add(piece, trio.current_time(), *most):
+            self.hand_over()
+
+    async def run(self) -> None:
+        """Hand over the batches that have waited long enough, until cancelled."""
+        while True:
+            await self._waiting.wait()
+            while self._batch.pieces and (wait := self._batch.since + PATIENCE - trio.current_time()) > 0:
+                await trio.sleep(wait)
+            self._waiting = trio.Event()
+            self.hand_over()
+
+    def pause(self) -> None:
+        """A source has nothing more for now: pieces that are whole wait only if others come soon."""
+        if not self._batch.pieces:
+            return
+        coming = any(peer.conn.outstanding for peer in self._swarm.peers)
+        if coming and self._batch.waits(trio.current_time()):
+            self._waiting.set()
+        else:
+            self.hand_over()
 
     def hand_over(self) -> None:
-        """Nothing more comes for now: have the pieces that are whole checked and written."""
+        """Have the pieces that are whole checked and written."""
         content, node = self._swarm.content, self._swarm.node
-        if not self._whole or content is None:
+        if not self._batch.pieces or content is None:
             return
-        pieces, size = self._whole, self._whole_bytes
-        self._whole, self._whole_bytes = [], 0
+        size = self._batch.size
+        pieces = self._batch.take()
         # One thread is best while it keeps up: every other makes the interpreter's lock change hands.
         threads = node.writer if node.writer.waiting * size < _BACKLOG else node.disk
         self._under_way += 1

@@ -4,11 +4,10 @@ Pieces are hashed in as many threads as there are cores; hashlib lets go of the
 interpreter's lock.
 """
 
-import contextlib
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TypeVar
 
 from axon.bt.create import CreateOptions, Draft, PieceHash, Source
 from axon.bt.metainfo import Metainfo
+from axon.bt.sha_lanes import LANES
 from axon.errors import ConfigError, StorageError
 from axon.peer.folder import refused
 from axon.peer.storage import Storage
@@ -24,6 +24,7 @@ __all__ = ["FileState", "list_sources", "make_torrent", "verify_files"]
 
 T = TypeVar("T")
 _THREADS = min(8, os.cpu_count() or 1)
+_TOGETHER = 16 << 20  # bytes of pieces that one thread reads and hashes at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +112,22 @@ def make_torrent(
     draft = Draft.plan(os.fsencode(path.resolve().name), sources, options)
     files = [None if number is None else places[number] for number in draft.sources]
 
-    def hash_one(index: int) -> PieceHash:
-        size = draft.layout.piece_size(index)
-        with _buffer(size) as view:
+    def hash_some(indices: Sequence[int]) -> list[PieceHash]:
+        space = memoryview(_buffer(draft.layout.piece_length * len(indices)))
+        pieces: list[tuple[int, memoryview]] = []
+        for index in indices:
+            size = draft.layout.piece_size(index)
+            view, space = space[:size], space[size:]
             at = 0
             for number, offset, length in draft.layout.spans(index, 0, size):
                 _read(files[number], offset, view[at : at + length])
                 at += length
-            progress(size)
-            return draft.hash_piece(index, view)
+            pieces.append((index, view))
+        hashes = draft.hash_pieces(pieces)
+        progress(sum(len(view) for _, view in pieces))
+        return hashes
 
-    hashes = list(_in_threads(hash_one, range(draft.layout.num_pieces)))
+    hashes = _in_threads(hash_some, draft.layout)
     for source, place in zip(sources, places):
         if source.target is None and place.stat().st_size != source.length:
             raise StorageError(
@@ -143,21 +149,16 @@ def verify_files(
     storage = Storage(metainfo, folder)
     problems: dict[str, str] = {}  # by path
 
-    def check(index: int) -> bool:
-        size = metainfo.piece_size(index)
-        try:
-            with _buffer(size) as view:
-                try:
-                    storage.read_into(index, 0, view)
-                except StorageError as error:
-                    if error.errno:
-                        problems.setdefault(error.path, str(error))
-                    return False
-                return metainfo.check_piece(index, view)
-        finally:
-            progress(size)
+    def unreadable(error: StorageError) -> None:
+        problems.setdefault(error.path, str(error))
 
-    good = list(_in_threads(check, range(metainfo.num_pieces)))
+    def check(indices: Sequence[int]) -> list[bool]:
+        buffer = _buffer(metainfo.piece_length * len(indices))
+        found = storage.check_many(indices, buffer, unreadable)
+        progress(sum(map(metainfo.piece_size, indices)))
+        return found
+
+    good = _in_threads(check, metainfo)
     states = []
     for number, file in enumerate(metainfo.files):
         if file.pad:
@@ -202,20 +203,23 @@ def _read(path: Path | None, offset: int, view: memoryview) -> None:
 _local = threading.local()
 
 
-@contextlib.contextmanager
-def _buffer(size: int) -> Iterator[memoryview]:
-    """Lend this thread's buffer, which is used again for the next piece."""
+def _buffer(size: int) -> bytearray:
+    """This thread's buffer, which is used again for the next pieces."""
     buffer: bytearray = getattr(_local, "buffer", bytearray())
     if len(buffer) < size:
         buffer = _local.buffer = bytearray(size)
-    with memoryview(buffer)[:size] as view:
-        yield view
+    return buffer
 
 
-def _in_threads(work: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:
-    """Map in threads, results in order; the first error ends it, and Ctrl-C does not wait for the rest."""
+def _in_threads(work: Callable[[Sequence[int]], list[T]], layout: Metainfo) -> list[T]:
+    """Map all pieces in threads, some together, results in order.
+
+    The first error ends it, and Ctrl-C does not wait for the rest.
+    """
+    step = max(1, min(LANES, _TOGETHER // layout.piece_length))
+    groups = [range(at, min(at + step, layout.num_pieces)) for at in range(0, layout.num_pieces, step)]
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hash")
     try:
-        yield from pool.map(work, numbers)
+        return [one for found in pool.map(work, groups) for one in found]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

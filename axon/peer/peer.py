@@ -151,7 +151,7 @@ class Peer(Contributor):
 
     def on_pause(self) -> None:
         """Its socket is empty."""
-        self.swarm.exchange.hand_over()
+        self.swarm.exchange.pause()
 
     def sent(self) -> None:
         """The blocks of the last `load` are in the socket."""

@@ -8,12 +8,12 @@ remembers which pieces are good: that is `resume.py`.
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from axon.bt.metainfo import Metainfo
-from axon.errors import StorageError
+from axon.errors import MetainfoError, StorageError
 from axon.peer.folder import Descriptor, Folder, refused
 from axon.peer.openfiles import MAX_OPEN, OpenFiles
 from axon.peer.reserve import EXTENT, Reservations
@@ -210,7 +210,7 @@ class Storage:
         Parameters
         ----------
         buffer : bytearray, optional
-            At least a piece long, to be used again and again.
+            At least `piece_length` long, to be used again and again.
 
         Raises
         ------
@@ -219,15 +219,39 @@ class Storage:
         MetainfoError
             If no hash is known for it.
         """
-        size = self.metainfo.piece_size(index)
-        view = memoryview(buffer if buffer is not None else bytearray(size))[:size]
-        try:
-            self.read_into(index, 0, view)
-        except StorageError as error:
-            if error.errno:
-                raise
-            return False
-        return self.metainfo.check_piece(index, view)
+        (found,) = self.check_many([index], buffer)
+        return found
+
+    def check_many(
+        self,
+        indices: Sequence[int],
+        buffer: bytearray | None = None,
+        unreadable: Callable[[StorageError], None] | None = None,
+    ) -> list[bool]:
+        """What `check` says of each, sooner than one by one; `buffer` has room for all of them.
+
+        With `unreadable`, pieces that the disk does not give are wrong, and it hears why.
+        """
+        size = self.metainfo.piece_length
+        space = memoryview(buffer if buffer is not None else bytearray(size * len(indices)))
+        good = dict.fromkeys(indices, False)
+        read: list[tuple[int, memoryview]] = []
+        for number, index in enumerate(indices):
+            view = space[number * size :][: self.metainfo.piece_size(index)]
+            try:
+                self.read_into(index, 0, view)
+            except StorageError as error:
+                if error.errno and unreadable is None:
+                    raise
+                if error.errno and unreadable is not None:
+                    unreadable(error)
+            else:
+                read.append((index, view))
+        for (index, _), found in zip(read, self.metainfo.check_pieces(read)):
+            if isinstance(found, MetainfoError):
+                raise found
+            good[index] = found
+        return list(good.values())
 
     def flush(self) -> None:
         """Force what was written so far to the disk itself (fdatasync).

@@ -170,6 +170,7 @@ class Swarm:
             except (ConfigError, MetainfoError, StorageError) as error:
                 self.fail(str(error))
                 return
+            nursery.start_soon(self.exchange.run)
             self.ledger = self.node.ledger(self)
             if self.ledger is not None:
                 nursery.start_soon(self.ledger.run)

@@ -128,7 +128,7 @@ class WebSeed(Contributor):
         self.received += length
         blocks = [view[at : at + BLOCK_SIZE] for at in range(0, length, BLOCK_SIZE)]
         self._swarm.exchange.take(self, index, begin, blocks)
-        self._swarm.exchange.hand_over()
+        self._swarm.exchange.pause()
 
     async def _range(self, metainfo: Metainfo, number: int, offset: int, size: int) -> bytes:
         total = metainfo.files[number].length

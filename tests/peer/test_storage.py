@@ -306,6 +306,41 @@ def test_trouble_with_reading_is_not_the_pieces_fault(
         storage.check(0)
 
 
+@pytest.mark.parametrize("version", ["v1", "v2", "hybrid"])
+def test_many_pieces_at_once_are_judged_each_by_itself(version: str, tmp_path: Path) -> None:
+    """With a short last piece: a missing, a damaged and a good one side by side."""
+    metainfo, pieces = build({(): 40 * PIECE + 5}, version)
+    storage = Storage(metainfo, tmp_path)
+    for index, data in pieces.items():
+        if index != 7:
+            storage.write_piece(index, bytes(PIECE) if index == 20 else data)
+    assert storage.check_many(range(41)) == [index not in (7, 20) for index in range(41)]
+    assert storage.check_many([40, 7, 0], bytearray(3 * PIECE)) == [True, False, True]
+    assert storage.check_many([]) == []
+
+
+def test_what_the_disk_does_not_give_is_wrong_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metainfo, pieces = build({(): 20 * PIECE})
+    storage = Storage(metainfo, tmp_path)
+    for index, data in pieces.items():
+        storage.write_piece(index, data)
+    preadv = os.preadv
+
+    def broken(fd: int, views: list[memoryview], offset: int) -> int:
+        if offset == 3 * PIECE:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return preadv(fd, views, offset)
+
+    monkeypatch.setattr(os, "preadv", broken)
+    heard: list[StorageError] = []
+    assert storage.check_many(range(20), None, heard.append) == [index != 3 for index in range(20)]
+    assert [error.errno for error in heard] == [errno.EIO]
+    with pytest.raises(StorageError, match="Input/output error"):
+        storage.check_many(range(20))
+
+
 def test_hostile_torrents_write_inside_the_folder_only(tmp_path: Path) -> None:
     names = [
         [b"..", b"..", b"evil"],

@@ -1,0 +1,58 @@
+"""Whole pieces on their way to the disk: which of them go together.
+
+Sixteen pieces are hashed in the time of four (`axon.bt.sha_lanes`), so in a fast download a
+piece waits a moment for others; in a slow one, where nobody comes, it does not.
+"""
+
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+from axon.bt.assembly import PieceBuffer
+from axon.bt.sha_lanes import LANES
+
+__all__ = ["PATIENCE", "Batch"]
+
+PATIENCE = 0.016  # seconds that a whole piece waits for others, at most
+_FEW = 5  # pieces; from here on hashing them together gains
+_MOST = 16 << 20  # bytes in one batch
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Batch(Generic[Key]):
+    """What is whole and not handed over yet.
+
+    Attributes
+    ----------
+    size : int
+        Bytes.
+    since : float
+        When the first of the pieces came.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: list[PieceBuffer[Key]] = []
+        self.size = 0
+        self.since = 0.0
+        self._most = _MOST
+        self._came: deque[float] = deque(maxlen=_FEW)  # when the last few pieces did
+
+    def add(self, piece: PieceBuffer[Key], now: float, most: int = _MOST) -> bool:
+        """One more; True if no other should join. `most`: bytes after which its sender waits for receipts."""
+        if not self.pieces:
+            self.since, self._most = now, _MOST
+        self.pieces.append(piece)
+        self.size += len(piece.view)
+        self._most = min(self._most, most)
+        self._came.append(now)
+        return len(self.pieces) >= LANES or self.size >= self._most
+
+    def waits(self, now: float) -> bool:
+        """Do others come so soon that waiting for them pays?"""
+        return len(self._came) == _FEW and now - self._came[0] <= PATIENCE
+
+    def take(self) -> list[PieceBuffer[Key]]:
+        """Hand over what is here."""
+        pieces, self.pieces, self.size = self.pieces, [], 0
+        return pieces
