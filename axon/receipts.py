@@ -294,7 +294,7 @@ class AckedBlocks:
             with `Reject.ROOT`, if the root would be another.
         """
         pieces = {ack.piece for ack in acks}
-        if len(pieces) != len(acks) or not pieces.isdisjoint(self._position):
+        if len(pieces) != len(acks) or not self._position.keys().isdisjoint(pieces):
             raise ReceiptError(f"{len(acks)} acks: a piece acknowledged twice", Reject.COUNT)
         if not all(ack.mask for ack in acks):
             raise ReceiptError(f"{len(acks)} acks: one names no block", Reject.COUNT)

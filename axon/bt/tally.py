@@ -17,9 +17,8 @@ from axon.receipts import BLOCK_SIZE, AckedBlocks, Equivocation, LedgerId, Piece
 __all__ = ["MAX_ACK_BYTES", "START_CREDIT", "Given", "SentBlocks", "Taken"]
 
 START_CREDIT = 64  # blocks; what a stranger gets (1 MiB)
-_EARLY_CREDIT = 1024  # blocks (16 MiB); as far as credit doubles, each time that half of it was paid
 _MAX_CREDIT = 4096  # blocks (64 MiB)
-_TRUST = 10  # past the doubling, one block of credit for every so many acknowledged: 10 %
+_TRUST = 10  # after a pause, one block of credit for every so many acknowledged before: 10 %
 _SLACK = 50  # and one more for every so many, for blocks that can never be acknowledged: 2 %
 _FORGIVE = 15.0  # seconds after which one unacknowledged block is written off
 MAX_ACK_BYTES = 16 * 1024  # of `PieceAck`s beside one receipt
@@ -189,9 +188,9 @@ class Taken:
         # A piece cannot be acknowledged before it is whole, so credit is never less than two pieces.
         largest = piece_blocks(0) if num_pieces else 1
         self._credit = self._start = max(START_CREDIT, 2 * largest)
-        self._early_credit = max(_EARLY_CREDIT, 4 * largest)
+        self._most = max(_MAX_CREDIT, 4 * largest)
         self._toward_next = 0
-        self._believed = max(self._early_credit + self.counted // _SLACK, self.limit) if resumed else 0
+        self._believed = max(self._most + self.counted // _SLACK, self.limit) if resumed else 0
 
     @property
     def blocks(self) -> int:
@@ -202,10 +201,10 @@ class Taken:
     def limit(self) -> int:
         """Blocks sent without a receipt at most; none to one who equivocated.
 
-        A stranger's credit doubles up to 16 MiB, each time that half of it was paid. Beyond that, credit is a
-        tenth of what was paid, 64 MiB at most; so whoever runs away with it has paid for eight times
-        as much, slack included. It is that large because receipts cost: with 4 MiB a fast download
-        would stand still while a receipt is verified, and sign hundreds a second.
+        A stranger's credit doubles up to 64 MiB, each time that half of it was paid; whoever was here before
+        begins with a tenth of what it paid. So who runs away has paid for as much. It is that
+        large because receipts cost: with 4 MiB a fast download would stand still while a receipt
+        is verified, and sign hundreds a second.
         """
         if self.evidence:
             return 0
@@ -285,9 +284,9 @@ class Taken:
         self.counted += added
         self.sent.owed = max(0, self.sent.owed - added)
         self._toward_next += added
-        while self._toward_next >= self._credit // 2 and self._credit < self._early_credit:
+        while self._toward_next >= self._credit // 2 and self._credit < self._most:
             self._toward_next -= self._credit // 2
-            self._credit = min(2 * self._credit, self._early_credit)
+            self._credit = min(2 * self._credit, self._most)
 
     def _check_set(self, acks: Iterable[PieceAck]) -> None:
         for ack in acks:

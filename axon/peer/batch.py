@@ -11,11 +11,11 @@ from typing import Generic, TypeVar
 from axon.bt.assembly import PieceBuffer
 from axon.bt.sha_lanes import LANES
 
-__all__ = ["PATIENCE", "Batch"]
+__all__ = ["MOST", "PATIENCE", "Batch"]
 
 PATIENCE = 0.016  # seconds that a whole piece waits for others, at most
+MOST = 16 << 20  # bytes in one batch
 _FEW = 5  # pieces; from here on hashing them together gains
-_MOST = 16 << 20  # bytes in one batch
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -29,24 +29,31 @@ class Batch(Generic[Key]):
         Bytes.
     since : float
         When the first of the pieces came.
+    hurried : bool
+        A sender waits for receipts.
     """
 
     def __init__(self) -> None:
         self.pieces: list[PieceBuffer[Key]] = []
         self.size = 0
         self.since = 0.0
-        self._most = _MOST
+        self.hurried = False
         self._came: deque[float] = deque(maxlen=_FEW)  # when the last few pieces did
 
-    def add(self, piece: PieceBuffer[Key], now: float, most: int = _MOST) -> bool:
+    def add(self, piece: PieceBuffer[Key], now: float, most: int = MOST) -> bool:
         """One more; True if no other should join. `most`: bytes after which its sender waits for receipts."""
         if not self.pieces:
-            self.since, self._most = now, _MOST
+            self.since, self.hurried = now, False
         self.pieces.append(piece)
         self.size += len(piece.view)
-        self._most = min(self._most, most)
+        self.hurried |= self.size >= most
         self._came.append(now)
-        return len(self.pieces) >= LANES or self.size >= self._most
+        return len(self.pieces) >= LANES or self.size >= MOST or self.hurried
+
+    @property
+    def relaxed(self) -> bool:
+        """Is it so small that the news of it may wait for that of others, and does nobody wait?"""
+        return len(self.pieces) < _FEW and not self.hurried
 
     def waits(self, now: float) -> bool:
         """Do others come so soon that waiting for them pays?"""

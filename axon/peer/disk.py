@@ -19,7 +19,7 @@ import trio
 
 __all__ = ["DiskThreads"]
 
-_LINGER = 0.003  # seconds; a fast download stores several small pieces, or two large ones, in that time
+_LINGER = 0.001  # seconds; longer, and uploaders wait for the receipts of small pieces
 
 T = TypeVar("T")
 _Then = Callable[[], None] | None

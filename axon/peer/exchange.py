@@ -13,12 +13,13 @@ import trio
 from axon.bt.assembly import PieceBuffer
 from axon.bt.messages import BLOCK_SIZE
 from axon.errors import AxonError, StorageError
-from axon.peer.batch import PATIENCE, Batch
+from axon.peer.batch import MOST, PATIENCE, Batch
 from axon.peer.contributor import Contributor
 from axon.peer.upload import joined
 
 if TYPE_CHECKING:
     from axon.peer.content import Content
+    from axon.peer.ledger import Link
     from axon.peer.peer import Peer
     from axon.peer.swarm import Swarm
 
@@ -43,6 +44,7 @@ class Exchange:
         self._batch: Batch[Contributor] = Batch()
         self._waiting = trio.Event()  # for `run`: a batch waits for more
         self._under_way = 0  # batches in disk threads
+        self._storing = 0  # bytes in them
         self.started = False
         self.verified = self.wasted = 0
 
@@ -106,9 +108,14 @@ class Exchange:
         """A piece that is whole goes to a disk thread: at once, or with others of the moment."""
         if piece is None:
             return
-        most = (source.receipts.channel.limit * BLOCK_SIZE >> 3,) if source.receipts is not None else ()
-        if self._batch.add(piece, trio.current_time(), *most):
+        most = self._until_a_receipt(source.receipts) if source.receipts is not None else MOST
+        if self._batch.add(piece, trio.current_time(), most):
             self.hand_over()
+
+    def _until_a_receipt(self, link: "Link") -> int:
+        """Bytes that may wait together before the receipt that their sender needs waits for them."""
+        half = link.channel.limit * BLOCK_SIZE // 2  # a receipt is signed for so much
+        return max(half - link.pending_blocks * BLOCK_SIZE - self._storing, half // 4)
 
     async def run(self) -> None:
         """Hand over the batches that have waited long enough, until cancelled."""
@@ -134,16 +141,17 @@ class Exchange:
         content, node = self._swarm.content, self._swarm.node
         if not self._batch.pieces or content is None:
             return
-        size = self._batch.size
+        size, relaxed = self._batch.size, self._batch.relaxed
         pieces = self._batch.take()
         # One thread is best while it keeps up: every other makes the interpreter's lock change hands.
         threads = node.writer if node.writer.waiting * size < _BACKLOG else node.disk
         self._under_way += 1
+        self._storing += size
         threads.submit(
             lambda: content.store(pieces),
             lambda found: self._stored(pieces, found),
             node.crash,
-            linger=True,
+            linger=relaxed,
             then=self._rest,
         )
 
@@ -155,6 +163,7 @@ class Exchange:
 
     def _stored(self, pieces: Sequence[PieceBuffer[Contributor]], found: Sequence[bool | AxonError]) -> None:
         self._under_way -= 1
+        self._storing -= sum(len(piece.view) for piece in pieces)
         for piece, good in zip(pieces, found):
             if isinstance(good, AxonError):
                 self._not_stored(piece, good)

@@ -199,7 +199,9 @@ def test_wrong_lengths_are_refused_or_rejected(kind: Kind, cut: int, extra: byte
         events = it.receive(payload)
     except RemoteProtocolError:
         return
-    assert all(not isinstance(event, ReceiptArrived) or payload == whole for event in events)
+    # A receipt may come with no ack at all, and whether what it says is right is judged later.
+    lengths = (len(whole), len(whole) - ACKS[0].size)
+    assert all(not isinstance(event, ReceiptArrived) or len(payload) in lengths for event in events)
 
 
 def test_later_versions_and_types_are_tolerated() -> None:

@@ -133,8 +133,8 @@ def test_gap_is_told_from_a_lie() -> None:
 
 def test_uploader_that_was_killed_believes_one_credit_and_no_more() -> None:
     given, taken = sides(resumed=True)
-    pieces = dict.fromkeys(range(129), ALL)
-    assert refusal(taken, *sign(given, pieces)) == Reject.COUNT  # 1032 blocks, 1024 are believed
+    pieces = dict.fromkeys(range(513), ALL)
+    assert refusal(taken, *sign(given, pieces)) == Reject.COUNT  # 4104 blocks, 4096 are believed
     given, _ = sides()
     assert taken.judge(*sign(given, {0: ALL}))
 
@@ -150,23 +150,27 @@ def test_credit_starts_small_doubles_when_paid_and_grows_with_what_was_paid() ->
     assert [paid[blocks] for blocks in (24, 32, 88, 96, 216, 224, 472, 480)] == [
         *(64, 128, 128, 256, 256, 512, 512, 1024)
     ]
-    assert paid[10_240] == 1024
-    assert paid[20_000] == 2000
-    assert paid[40_960] == paid[71_992] == 4096  # 64 MiB
+    assert paid[2008] == 2048 and paid[2016] == paid[71_992] == 4096  # 64 MiB
+
+
+def test_who_was_here_before_begins_with_a_tenth_of_what_it_paid() -> None:
+    acks = [PieceAck(PieceIndex(index), ALL) for index in range(9000)]
+    taken = Taken(LEDGER, SentBlocks(), 10_000, lambda index: BLOCKS, acks=acks[:2500])
+    assert taken.limit == 2000 + 400
+    taken = Taken(LEDGER, SentBlocks(), 10_000, lambda index: BLOCKS, acks=acks)
+    assert taken.limit == 4096 + 1440
 
 
 @given(st.lists(st.integers(1, BLOCKS), min_size=1, max_size=400), st.booleans())
 def test_credit_is_bounded_by_what_was_paid(paid: list[int], resumed: bool) -> None:
-    """At first by twice what was paid, later by an eighth: running away earns no more than being new."""
+    """By what was paid, and a stranger's credit: running away earns no more than being new."""
     _, taken = sides(resumed=resumed)
     total, before = 0, taken.limit
     for index, blocks in enumerate(paid):
         taken.commit([PieceAck.of(index, range(blocks))])
         total += blocks
         assert before <= taken.limit
-        assert (
-            taken.limit <= max(START_CREDIT, min(START_CREDIT + 2 * total, 1024), total // 10) + total // 50
-        )
+        assert taken.limit <= min(START_CREDIT + 2 * total, 4096) + total // 50
         before = taken.limit
 
 

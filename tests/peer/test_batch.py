@@ -38,8 +38,9 @@ def test_one_sender_who_waits_for_receipts_hurries_the_whole_batch_and_no_other(
     batch = Batch()
     assert not batch.add(piece(0), 0.0)
     assert batch.add(piece(1), 0.0, 1 << 18)
+    assert not batch.relaxed
     batch.take()
-    assert not batch.add(piece(2), 0.0)
+    assert not batch.add(piece(2), 0.0) and batch.relaxed
     assert not batch.add(piece(3), 0.0)
 
 
