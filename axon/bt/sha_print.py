@@ -1,8 +1,8 @@
 """Print `sha_avx512.py`: the code of `sha_ir.py` as machine code for Linux on x86-64 with AVX-512.
 
-A compiler in the peer would cost a fifth of a second and 70 MB for a hundred kilobytes of work,
-so the code is printed once and kept. `python -m axon.bt.sha_print` prints it anew,
-`--check` says whether the same would come out (LLVM of the version in constraints.txt).
+A compiler in the peer would cost each process a fifth of a second and 70 MB, so the code is printed once
+and kept. `python -m axon.bt.sha_print` prints it anew, `--check` says whether the same would
+come out (LLVM of the version in constraints.txt).
 """
 
 import struct

@@ -1,7 +1,8 @@
 """Whole pieces on their way to the disk: which of them go together.
 
-Sixteen pieces are hashed in the time of four (`axon.bt.sha_lanes`), so in a fast download a
-piece waits a moment for others; in a slow one, where nobody comes, it does not.
+Where sixteen pieces are hashed in the time of four (`axon.bt.sha_lanes`), a piece waits a moment for others
+in a fast download; in a slow one, where nobody comes, it does not. Elsewhere small pieces
+share a hop into the thread, and none waits.
 """
 
 from collections import deque
@@ -15,6 +16,7 @@ __all__ = ["MOST", "PATIENCE", "Batch"]
 
 PATIENCE = 0.016  # seconds that a whole piece waits for others, at most
 MOST = 16 << 20  # bytes in one batch
+_HOP = 1 << 20  # bytes in one batch, if hashing them together gains nothing
 _FEW = 5  # pieces; from here on hashing them together gains
 
 Key = TypeVar("Key", bound=Hashable)
@@ -22,6 +24,11 @@ Key = TypeVar("Key", bound=Hashable)
 
 class Batch(Generic[Key]):
     """What is whole and not handed over yet.
+
+    Parameters
+    ----------
+    lanes : bool
+        Are many pieces hashed faster than each by itself?
 
     Attributes
     ----------
@@ -33,7 +40,9 @@ class Batch(Generic[Key]):
         A sender waits for receipts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lanes: bool) -> None:
+        self._lanes = lanes
+        self._most = MOST if lanes else _HOP
         self.pieces: list[PieceBuffer[Key]] = []
         self.size = 0
         self.since = 0.0
@@ -48,7 +57,7 @@ class Batch(Generic[Key]):
         self.size += len(piece.view)
         self.hurried |= self.size >= most
         self._came.append(now)
-        return len(self.pieces) >= LANES or self.size >= MOST or self.hurried
+        return len(self.pieces) >= LANES or self.size >= self._most or self.hurried
 
     @property
     def relaxed(self) -> bool:
@@ -57,7 +66,7 @@ class Batch(Generic[Key]):
 
     def waits(self, now: float) -> bool:
         """Do others come so soon that waiting for them pays?"""
-        return len(self._came) == _FEW and now - self._came[0] <= PATIENCE
+        return self._lanes and len(self._came) == _FEW and now - self._came[0] <= PATIENCE
 
     def take(self) -> list[PieceBuffer[Key]]:
         """Hand over what is here."""

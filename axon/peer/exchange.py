@@ -12,6 +12,7 @@ import trio
 
 from axon.bt.assembly import PieceBuffer
 from axon.bt.messages import BLOCK_SIZE
+from axon.bt.sha_lanes import sha1_lanes
 from axon.errors import AxonError, StorageError
 from axon.peer.batch import MOST, PATIENCE, Batch
 from axon.peer.contributor import Contributor
@@ -41,7 +42,7 @@ class Exchange:
 
     def __init__(self, swarm: "Swarm") -> None:
         self._swarm = swarm
-        self._batch: Batch[Contributor] = Batch()
+        self._batch: Batch[Contributor] = Batch(lanes=sha1_lanes.available)
         self._waiting = trio.Event()  # for `run`: a batch waits for more
         self._under_way = 0  # batches in disk threads
         self._storing = 0  # bytes in them

@@ -13,7 +13,7 @@ def piece(index, size=1 << 18):
 
 
 def test_pieces_that_come_quickly_wait_for_each_other_and_slow_ones_do_not():
-    batch = Batch()
+    batch = Batch(lanes=True)
     for number in range(4):
         batch.add(piece(number), number * PATIENCE / 8)
         assert not batch.waits(number * PATIENCE / 8)  # four would gain nothing
@@ -26,7 +26,7 @@ def test_pieces_that_come_quickly_wait_for_each_other_and_slow_ones_do_not():
 
 
 def test_a_batch_is_full_with_all_lanes_or_enough_bytes():
-    batch = Batch()
+    batch = Batch(lanes=True)
     assert [batch.add(piece(k, 64), 0.0) for k in range(LANES)] == [False] * (LANES - 1) + [True]
     batch.take()
     assert [batch.add(piece(k, 4 << 20), 0.0) for k in range(4)] == [False, False, False, True]
@@ -35,7 +35,7 @@ def test_a_batch_is_full_with_all_lanes_or_enough_bytes():
 
 
 def test_one_sender_who_waits_for_receipts_hurries_the_whole_batch_and_no_other():
-    batch = Batch()
+    batch = Batch(lanes=True)
     assert not batch.add(piece(0), 0.0)
     assert batch.add(piece(1), 0.0, 1 << 18)
     assert not batch.relaxed
@@ -44,9 +44,16 @@ def test_one_sender_who_waits_for_receipts_hurries_the_whole_batch_and_no_other(
     assert not batch.add(piece(3), 0.0)
 
 
+def test_without_lanes_nobody_waits_and_small_pieces_share_a_hop():
+    batch = Batch(lanes=False)
+    assert [batch.add(piece(k), 0.0) for k in range(4)] == [False, False, False, True]
+    batch.take()
+    assert not batch.add(piece(9), 0.0) and not batch.waits(0.0)
+
+
 @given(st.lists(st.tuples(st.floats(0, PATIENCE), st.booleans()), max_size=60))
 def test_no_piece_is_lost_or_doubled(steps):
-    batch, now, taken = Batch(), 0.0, []
+    batch, now, taken = Batch(lanes=True), 0.0, []
     for number, (delay, pause) in enumerate(steps):
         now += delay
         full = batch.add(piece(number, 100), now)
