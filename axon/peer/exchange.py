@@ -115,8 +115,9 @@ class Exchange:
 
     def _until_a_receipt(self, link: "Link") -> int:
         """Bytes that may wait together before the receipt that their sender needs waits for them."""
-        half = link.channel.limit * BLOCK_SIZE // 2  # a receipt is signed for so much
-        return max(half - link.pending_blocks * BLOCK_SIZE - self._storing, half // 4)
+        whole = link.receipt_blocks * BLOCK_SIZE
+        begun = (link.pending_blocks * BLOCK_SIZE + self._storing) % whole
+        return max(whole - begun, whole // 4)
 
     async def run(self) -> None:
         """Hand over the batches that have waited long enough, until cancelled."""

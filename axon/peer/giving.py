@@ -9,7 +9,7 @@ does not let go of the interpreter's lock, so a thread would win nothing.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from axon.bt.tally import START_CREDIT, Given
+from axon.bt.tally import Given
 from axon.keys import NodeSecret
 from axon.peer.receiptlink import Link
 from axon.receiptlog import KEPT, Outcome, ReceiptLog, Role
@@ -75,7 +75,7 @@ class Giving:
             self._pending[link] = None
         link.pending[index] = link.pending.get(index, 0) | mask
         link.pending_blocks += mask.bit_count()
-        return link.closed or link.pending_blocks >= _enough(link)
+        return link.closed or link.pending_blocks >= link.receipt_blocks
 
     def credited(self, link: Link, held: int, *, resend: bool) -> bool:
         """The uploader told what it holds; True if there is something to do."""
@@ -163,9 +163,4 @@ class Giving:
 
 
 def _is_due(link: Link, now: float) -> bool:
-    return link.closed or link.pending_blocks >= _enough(link) or now - link.pending_since >= _DELAY
-
-
-def _enough(link: Link) -> int:
-    """Blocks that are worth a receipt: half of the credit, for the other half is under way meanwhile."""
-    return max(link.channel.limit, START_CREDIT) // 2
+    return link.closed or link.pending_blocks >= link.receipt_blocks or now - link.pending_since >= _DELAY

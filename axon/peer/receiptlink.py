@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from axon.bt.receipt_ext import ReceiptChannel
-from axon.bt.tally import Given, Taken
+from axon.bt.tally import START_CREDIT, Given, Taken
 
 __all__ = ["Link"]
+
+_LARGE = 2048  # blocks (32 MiB); two of the largest batches that are hashed together (`batch.py`)
 
 
 class Link:
@@ -45,6 +47,11 @@ class Link:
         self.starved = False  # it was refused blocks for want of receipts
         self.closed = False
         self.audited: dict[int, bool] = {}  # answers to `channel.ask_audit`
+
+    @property
+    def receipt_blocks(self) -> int:
+        """Blocks that are worth a receipt: half of the credit, for the other half is under way meanwhile."""
+        return min(max(self.channel.limit, START_CREDIT) // 2, _LARGE)
 
     def flush(self) -> None:
         """Hand over what the channel has to say."""
