@@ -18,6 +18,7 @@ import enum
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 from axon.errors import ReceiptError
@@ -49,6 +50,7 @@ RECEIPT_SIZE = _BODY.size + SIGNATURE_SIZE  # 236 bytes
 _MAX_BLOCKS = 1 << 36  # AXR-1 keeps row sums below this (DESIGN §4)
 _MAX_ACK = 1 << 16  # blocks a piece: 1 GiB pieces
 _ACK = struct.Struct(">IH")
+_CACHED = 64  # bitmaps; most pieces come whole from one peer, so most are the same
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # the bits of a byte, last first
 
 
@@ -236,8 +238,8 @@ class PieceAck(NamedTuple):
 
     def serialize(self) -> bytes:
         """Return piece 4 | bitmap length 2 | bitmap; first block in the high bit, no zero byte last."""
-        size = (self.mask.bit_length() + 7) >> 3
-        return _ACK.pack(self.piece, size) + self.mask.to_bytes(size, "little").translate(_REVERSED)
+        bitmap = _bitmap(self.mask)
+        return _ACK.pack(self.piece, len(bitmap)) + bitmap
 
     @classmethod
     def parse_all(cls, data: bytes | memoryview) -> list[Self]:
@@ -257,9 +259,20 @@ class PieceAck(NamedTuple):
             bitmap = bytes(data[at : at + size])
             if len(bitmap) != size or not 1 <= size <= _MAX_ACK // 8 or not bitmap[-1]:
                 raise ReceiptError(f"ack: bitmap of {len(bitmap)} bytes, want {size}", Reject.MALFORMED)
-            acks.append(cls(piece, int.from_bytes(bitmap.translate(_REVERSED), "little")))
+            acks.append(cls(piece, _mask(bitmap)))
             at += size
         return acks
+
+
+@lru_cache(_CACHED)
+def _bitmap(mask: int) -> bytes:
+    size = (mask.bit_length() + 7) >> 3
+    return mask.to_bytes(size, "little").translate(_REVERSED)
+
+
+@lru_cache(_CACHED)
+def _mask(bitmap: bytes) -> int:
+    return int.from_bytes(bitmap.translate(_REVERSED), "little")
 
 
 class AckedBlocks:

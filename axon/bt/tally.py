@@ -17,8 +17,8 @@ from axon.receipts import BLOCK_SIZE, AckedBlocks, Equivocation, LedgerId, Piece
 __all__ = ["MAX_ACK_BYTES", "START_CREDIT", "Given", "SentBlocks", "Taken"]
 
 START_CREDIT = 64  # blocks; what a stranger gets (1 MiB)
-_MAX_CREDIT = 4096  # blocks (64 MiB)
-_TRUST = 10  # after a pause, one block of credit for every so many acknowledged before: 10 %
+_MAX_CREDIT = 8192  # blocks (128 MiB)
+_TRUST = 8  # blocks of credit for every block acknowledged
 _SLACK = 50  # and one more for every so many, for blocks that can never be acknowledged: 2 %
 _FORGIVE = 15.0  # seconds after which one unacknowledged block is written off
 MAX_ACK_BYTES = 16 * 1024  # of `PieceAck`s beside one receipt
@@ -165,6 +165,13 @@ class Taken:
     resumed : bool
         Blocks may have been sent in this ledger before this process began (DESIGN §3: an uploader
         that was killed does not know which). Then up to one credit of blocks is believed.
+
+    Attributes
+    ----------
+    counted : int
+        Blocks of the receipts that are on disk.
+    limit : int
+        Blocks sent without a receipt at most; none to one who equivocated.
     """
 
     def __init__(
@@ -184,31 +191,18 @@ class Taken:
         self.evidence: Equivocation | None = None
         self._num_pieces, self._piece_blocks = num_pieces, piece_blocks
         self._acked = AckedBlocks(acks)
-        self.counted = self._acked.blocks  # blocks of the receipts that are on disk
+        self.counted = self._acked.blocks
         # A piece cannot be acknowledged before it is whole, so credit is never less than two pieces.
         largest = piece_blocks(0) if num_pieces else 1
-        self._credit = self._start = max(START_CREDIT, 2 * largest)
+        self._start = max(START_CREDIT, 2 * largest)
         self._most = max(_MAX_CREDIT, 4 * largest)
-        self._toward_next = 0
-        self._believed = max(self._most + self.counted // _SLACK, self.limit) if resumed else 0
+        self.limit = self._reckoned()
+        self._believed = self._most + self.counted // _SLACK if resumed else 0
 
     @property
     def blocks(self) -> int:
         """Blocks acknowledged by the receipts taken so far."""
         return self._acked.blocks
-
-    @property
-    def limit(self) -> int:
-        """Blocks sent without a receipt at most; none to one who equivocated.
-
-        A stranger's credit doubles up to 64 MiB, each time that half of it was paid; whoever was here before
-        begins with a tenth of what it paid. So who runs away has paid for as much. It is that
-        large because receipts cost: with 4 MiB a fast download would stand still while a receipt
-        is verified, and sign hundreds a second.
-        """
-        if self.evidence:
-            return 0
-        return max(self._credit, min(self.counted // _TRUST, _MAX_CREDIT)) + self.counted // _SLACK
 
     @property
     def exhausted(self) -> bool:
@@ -250,6 +244,7 @@ class Taken:
         if self.last is not None:
             if conflict(receipt, self.last):
                 self.evidence = Equivocation(self.last, receipt)
+                self.limit = 0
                 raise ReceiptError(f"receipt {receipt.sequence} contradicts another", Reject.EQUIVOCATION)
             if receipt.body() == self.last.body():
                 return False
@@ -275,18 +270,23 @@ class Taken:
         return True
 
     def commit(self, acks: Iterable[PieceAck]) -> None:
-        """A receipt that was taken is on disk: its blocks are paid for.
-
-        The first credit doubles each time that half of it was acknowledged, as an honest downloader does
-        while the other half is under way.
-        """
+        """A receipt that was taken is on disk: its blocks are paid for."""
         added = sum(ack.num_blocks for ack in acks)
         self.counted += added
         self.sent.owed = max(0, self.sent.owed - added)
-        self._toward_next += added
-        while self._toward_next >= self._credit // 2 and self._credit < self._most:
-            self._toward_next -= self._credit // 2
-            self._credit = min(2 * self._credit, self._most)
+        self.limit = self._reckoned()
+
+    def _reckoned(self) -> int:
+        """What `limit` is now: a stranger's credit, and eight blocks for each that was paid, up to 128 MiB.
+
+        Blocks cost their sender little and receipts cost nothing to sign, so credit is no loan that must be
+        covered: it sees to it that receipts come in time. It grows that fast and large because
+        receipts cost work: with 4 MiB a fast download would stand still while one is verified, and sign
+        hundreds a second.
+        """
+        if self.evidence:
+            return 0
+        return min(self._start + _TRUST * self.counted, self._most) + self.counted // _SLACK
 
     def _check_set(self, acks: Iterable[PieceAck]) -> None:
         for ack in acks:

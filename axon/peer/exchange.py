@@ -63,20 +63,21 @@ class Exchange:
         requests = conn.next_requests(count)
         size = sum(length for _, _, length in requests)
         buffer = peer.buffer(size)
+        parts = joined(requests)
         try:
-            await swarm.node.reader.read(requests, swarm.content.storage.runs, buffer)
+            await swarm.node.reader.read(parts, swarm.content.storage.runs, buffer)
         except StorageError as error:
             swarm.fail(str(error))
             for request in requests:
                 conn.reject(*request)
             return [], 0
-        peer.gossip.sent(joined(requests))
-        parts: list[bytes | memoryview] = []
+        peer.gossip.sent(parts)
+        pieces: list[bytes | memoryview] = []
         at = 0
         for index, begin, length in requests:
-            parts += (conn.piece_header(index, begin, length), buffer[at : at + length])
+            pieces += (conn.piece_header(index, begin, length), buffer[at : at + length])
             at += length
-        return parts, size
+        return pieces, size
 
     # -- in -------------------------------------------------------------------------------------------------
 
@@ -109,13 +110,16 @@ class Exchange:
         """A piece that is whole goes to a disk thread: at once, or with others of the moment."""
         if piece is None:
             return
-        most = self._until_a_receipt(source.receipts) if source.receipts is not None else MOST
+        link = source.receipts
+        most = MOST if link is None else self._until_a_receipt(link)
         if self._batch.add(piece, trio.current_time(), most):
             self.hand_over()
 
     def _until_a_receipt(self, link: "Link") -> int:
         """Bytes that may wait together before the receipt that their sender needs waits for them."""
         whole = link.receipt_blocks * BLOCK_SIZE
+        if whole >= MOST:
+            return MOST
         begun = (link.pending_blocks * BLOCK_SIZE + self._storing) % whole
         return max(whole - begun, whole // 4)
 
@@ -193,13 +197,10 @@ class Exchange:
         ledger = self._swarm.ledger
         if ledger is None:
             return
-        contributions = {
-            source.receipts: mask
-            for source, mask in _masks(piece.senders).items()
-            if source.receipts is not None
-        }
-        if contributions:
-            ledger.piece_verified(piece.index, contributions)
+        for source, mask in _masks(piece.senders).items():
+            link = source.receipts
+            if link is not None:
+                ledger.piece_verified(piece.index, link, mask)
 
     def _tell_all(self, index: int) -> None:
         """Announce a piece to those who lack it; `_rest` sends."""

@@ -150,11 +150,10 @@ class Gossip:
         link, book = self.receipts, self._swarm.ledger
         if link is None or book is None:
             return most
-        if not book.may_upload(link):
+        count = book.credit(link, most)
+        if not count:
             self._starved_since = self._starved_since or trio.current_time()
-            return 0
-        taken = link.taken
-        return most if taken is None else max(1, min(most, taken.limit - taken.sent.owed))
+        return count
 
     def is_starved(self, now: float) -> bool:
         """Has the peer signed nothing for a while although it must, so that its slot is better used?"""

@@ -11,7 +11,7 @@ sequence number is ever signed twice with different contents.
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -126,7 +126,7 @@ class Ledger:
         send : callable
             Puts a payload into an extended message; called from `receive` and whenever work was done.
         resume : callable
-            `may_upload` is true again.
+            The peer has credit again.
         hang_up : callable
             The peer broke the protocol, says the argument.
         """
@@ -145,21 +145,22 @@ class Ledger:
         """Bytes of a piece are going out: one block or a run."""
         link.channel.sent.add(index, begin, length)
 
-    def may_upload(self, link: Link) -> bool:
-        """Tell whether the peer has credit; if not, let its requests wait until `resume`."""
+    def credit(self, link: Link, most: int) -> int:
+        """How many blocks, at most `most`, the peer may get before it signs; if none, `resume` follows."""
         taken = link.taken
-        if taken is None or not taken.exhausted or link.channel.state is not State.OPEN:
-            return True
-        taken.sent.forgive(self._clock())
-        link.starved = taken.exhausted
-        return not link.starved
+        if taken is None or (left := taken.limit - taken.sent.owed) >= most:
+            return most
+        if left <= 0:
+            if link.channel.state is not State.OPEN:
+                return most
+            taken.sent.forgive(self._clock())
+            left = max(0, taken.limit - taken.sent.owed)
+            link.starved = not left
+        return left
 
-    def piece_verified(self, index: int, contributors: Mapping[Link, int]) -> None:
-        """A piece's hash was right: who sent which of its blocks (bit k: block k). Closed links count too."""
-        due = False
-        for link, mask in contributors.items():
-            due |= self._giving.verified(link, index, mask)
-        if due:
+    def piece_verified(self, index: int, link: Link, mask: int) -> None:
+        """A piece's hash was right; these of its blocks (bit k: block k) came over `link`, closed or not."""
+        if self._giving.verified(link, index, mask):
             self._kick(self._give)
         if self._idle:
             self._wake.set()  # there is something to wait for
@@ -264,6 +265,7 @@ class Ledger:
                 if self._taking.arrived(link, receipt, acks):
                     self._kick(self._take)
             case CreditArrived(_, held, resend):
+                link.credited()
                 if self._giving.credited(link, held, resend=resend):
                     self._kick(self._give)
             case Opened():

@@ -7,7 +7,7 @@ from axon.bt.tally import START_CREDIT, Given, Taken
 
 __all__ = ["Link"]
 
-_LARGE = 2048  # blocks (32 MiB); two of the largest batches that are hashed together (`batch.py`)
+_LARGE = 3072  # blocks (48 MiB): three batches of sixteen 1 MiB pieces (`batch.py`)
 
 
 class Link:
@@ -22,6 +22,7 @@ class Link:
         "pending",
         "pending_blocks",
         "pending_since",
+        "receipt_blocks",
         "resume",
         "send",
         "starved",
@@ -43,15 +44,15 @@ class Link:
         self.pending: dict[int, int] = {}  # verified pieces without a receipt: bit k for block k
         self.pending_blocks = 0
         self.pending_since = 0.0
+        self.receipt_blocks = START_CREDIT // 2  # that are worth a receipt
         self.told = 0  # the limit that the peer knows
         self.starved = False  # it was refused blocks for want of receipts
         self.closed = False
         self.audited: dict[int, bool] = {}  # answers to `channel.ask_audit`
 
-    @property
-    def receipt_blocks(self) -> int:
-        """Blocks that are worth a receipt: half of the credit, for the other half is under way meanwhile."""
-        return min(max(self.channel.limit, START_CREDIT) // 2, _LARGE)
+    def credited(self) -> None:
+        """The uploader told our credit: half is worth a receipt, the other half is under way meanwhile."""
+        self.receipt_blocks = min(max(self.channel.limit, START_CREDIT) // 2, _LARGE)
 
     def flush(self) -> None:
         """Hand over what the channel has to say."""

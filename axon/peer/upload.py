@@ -43,12 +43,14 @@ class BlockReader:
             pool.append(buffer)
 
     async def read(
-        self, blocks: Sequence[Block], runs: Callable[[int, int, int], Sequence[Run]], into: memoryview
+        self, parts: Sequence[Block], runs: Callable[[int, int, int], Sequence[Run]], into: memoryview
     ) -> None:
-        """Fill `into` with `blocks`, one behind the other.
+        """Fill `into` with parts of pieces, one behind the other.
 
         Parameters
         ----------
+        parts : sequence of (piece, begin, length)
+            As `joined` makes them.
         runs : callable (piece, begin, length)
             Where those bytes lie on disk, in order.
 
@@ -59,7 +61,7 @@ class BlockReader:
         """
         missing: list[tuple[Run, memoryview]] = []
         at = 0
-        for index, begin, length in joined(blocks):
+        for index, begin, length in parts:
             for fd, offset, size in runs(index, begin, length):
                 view = into[at : at + size]
                 at += size
