@@ -28,7 +28,9 @@ class Client:
     """A process that prints JSON events, one a line."""
 
     def __init__(self, command):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("AXON_")}
+        environment = {
+            k: v for k, v in os.environ.items() if not k.startswith("AXON_") or k == "AXON_NO_SIMD"
+        }
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
         )

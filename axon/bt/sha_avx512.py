@@ -1,4 +1,4 @@
-"""Machine code of `sha_ir.py` for x86-64 with AVX-512, System V calls; printed by `sha_print.py`.
+"""Hash functions for x86-64 with AVX-512, System V calls; printed by `sha_print.py`.
 
 By llvmlite 0.50.0. Do not edit: a test prints it again and compares.
 """

@@ -1,4 +1,4 @@
-"""Print `sha_avx512.py`: the code of `sha_ir.py` as machine code for Linux on x86-64 with AVX-512.
+"""Print `sha_avx512.py`, `sha_ni.py` and `sha_avx2.py`: hash functions as machine code for Linux on x86-64.
 
 A compiler in the peer would cost each process a fifth of a second and 70 MB, so the code is printed once
 and kept. `python -m axon.bt.sha_print` prints it anew, `--check` says whether the same would
@@ -7,22 +7,40 @@ come out (LLVM of the version in constraints.txt).
 
 import struct
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import llvmlite
 import llvmlite.binding as llvm
 
-from axon.bt.sha_ir import WORDS, kernel_source
+from axon.bt import sha_ir, sha_ni_ir
+from axon.bt.sha_text import WORDS
 
-__all__ = ["machine_code", "printed"]
+__all__ = ["TARGETS", "Target", "machine_code", "printed"]
 
-_TARGET: Final = Path(__file__).with_name("sha_avx512.py")
+
+class Target(NamedTuple):
+    """A kind of CPU, and the code for it."""
+
+    module: str  # where it is kept
+    title: str
+    source: Callable[[str], str]
+    cpu: str  # as LLVM names it
+    features: str
+
+
+TARGETS: Final = (
+    Target("sha_avx512", "AVX-512", partial(sha_ir.kernel_source, lanes=16), "x86-64-v4", "-prefer-256-bit"),
+    Target("sha_ni", "SHA instructions", sha_ni_ir.kernel_source, "x86-64-v3", "+sha"),
+    Target("sha_avx2", "AVX2", partial(sha_ir.kernel_source, lanes=8), "x86-64-v3", ""),
+)
 _ALLOCATED, _PROGRAM, _RELOCATIONS, _SYMBOLS = 2, 1, 4, 2  # ELF: SHF_ALLOC; SHT_PROGBITS, _RELA, _SYMTAB
 _RELATIVE: Final = (2, 4)  # R_X86_64_PC32, R_X86_64_PLT32
 
 
-def machine_code(name: str) -> bytes:
+def machine_code(target: Target, name: str) -> bytes:
     """Return code that runs wherever it is put: the function "sha1" or "sha256" at 0, its constants behind.
 
     Raises
@@ -32,11 +50,10 @@ def machine_code(name: str) -> bytes:
     """
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    target = llvm.Target.from_triple("x86_64-unknown-linux-gnu")
-    machine = target.create_target_machine(
-        cpu="x86-64-v4", features="-prefer-256-bit", opt=3, reloc="pic", codemodel="small"
+    machine = llvm.Target.from_triple("x86_64-unknown-linux-gnu").create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
     )
-    module = llvm.parse_assembly(kernel_source(name))
+    module = llvm.parse_assembly(target.source(name))
     module.verify()
     return _linked(machine.emit_object(module))
 
@@ -67,10 +84,10 @@ def _linked(elf: bytes) -> bytes:
     return bytes(image)
 
 
-def printed() -> str:
+def printed(target: Target) -> str:
     """Return the module's text."""
     lines = [
-        '"""Machine code of `sha_ir.py` for x86-64 with AVX-512, System V calls; printed by `sha_print.py`.',
+        f'"""Hash functions for x86-64 with {target.title}, System V calls; printed by `sha_print.py`.',
         "",
         f"By llvmlite {llvmlite.__version__}. Do not edit: a test prints it again and compares.",
         '"""',
@@ -82,7 +99,7 @@ def printed() -> str:
         "CODE: Final = {",
     ]
     for name in WORDS:
-        code = machine_code(name).hex()
+        code = machine_code(target, name).hex()
         lines += [f'    "{name}": bytes.fromhex(', '        """', *_wrapped(code), '        """', "    ),"]
     return "\n".join([*lines, "}", ""])
 
@@ -93,11 +110,14 @@ def _wrapped(code: str) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Print, or with `--check` compare; 1 if it differs."""
-    text = printed()
-    if "--check" in arguments:
-        return int(_TARGET.read_text() != text)
-    _TARGET.write_text(text)
-    return 0
+    differ = False
+    for target in TARGETS:
+        place, text = Path(__file__).with_name(f"{target.module}.py"), printed(target)
+        if "--check" in arguments:
+            differ |= place.read_text() != text
+        else:
+            place.write_text(text)
+    return int(differ)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Whole pieces on their way to the disk: which of them go together.
 
-Where sixteen pieces are hashed in the time of four (`axon.bt.sha_lanes`), a piece waits a moment for others
-in a fast download; in a slow one, where nobody comes, it does not. Elsewhere small pieces
-share a hop into the thread, and none waits.
+Where pieces are hashed side by side (`axon.bt.sha_lanes`: sixteen in the time of four, four in that of two),
+one waits a moment for others in a fast download; in a slow one, where nobody comes, it does not.
+Elsewhere small pieces share a hop into the thread, and none waits.
 """
 
 from collections import deque
@@ -17,7 +17,8 @@ __all__ = ["MOST", "PATIENCE", "Batch"]
 PATIENCE = 0.016  # seconds that a whole piece waits for others, at most
 MOST = 16 << 20  # bytes in one batch
 _HOP = 1 << 20  # bytes in one batch, if hashing them together gains nothing
-_FEW = 5  # pieces; from here on hashing them together gains
+_SOON = 3  # pieces that came within `PATIENCE`: others will, and three cost what two do one by one
+_FEW = 5  # pieces; the news of fewer may wait
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -47,7 +48,7 @@ class Batch(Generic[Key]):
         self.size = 0
         self.since = 0.0
         self.hurried = False
-        self._came: deque[float] = deque(maxlen=_FEW)  # when the last few pieces did
+        self._came: deque[float] = deque(maxlen=_SOON)  # when the last few pieces did
 
     def add(self, piece: PieceBuffer[Key], now: float, most: int = MOST) -> bool:
         """One more; True if no other should join. `most`: bytes after which its sender waits for receipts."""
@@ -66,7 +67,7 @@ class Batch(Generic[Key]):
 
     def waits(self, now: float) -> bool:
         """Do others come so soon that waiting for them pays?"""
-        return self._lanes and len(self._came) == _FEW and now - self._came[0] <= PATIENCE
+        return self._lanes and len(self._came) == _SOON and now - self._came[0] <= PATIENCE
 
     def take(self) -> list[PieceBuffer[Key]]:
         """Hand over what is here."""
