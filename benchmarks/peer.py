@@ -303,10 +303,12 @@ def cases(work, quick, runs):
     yield "receipts, axon to axon", lambda *a: bench_receipts(*a, work, *data(*large), runs)
     yield "1 seed, 8 downloaders", lambda *a: bench_swarm(*a, work, *data(*swarm), runs, 8)
     if not quick:
-        # Disk and page cache hold such a file twice; what is in it does not matter here.
+        # Disk and page cache hold such a file twice; what is in it does not matter here. The first transfer
+        # is slow whoever makes it, for the ballast drove the source out of the cache: never less than three.
         huge = (work, 10 << 30, 4 << 20)
-        yield "download 10 GiB", lambda *a: bench_download(*a, work, *data(*huge, sparse=True), 1)
-        yield "seed 10 GiB", lambda *a: bench_seed(*a, work, *data(*huge, sparse=True), 1)
+        few = max(3, runs // 2)
+        yield "download 10 GiB", lambda *a: bench_download(*a, work, *data(*huge, sparse=True), few)
+        yield "seed 10 GiB", lambda *a: bench_seed(*a, work, *data(*huge, sparse=True), few)
     yield "idle, 100 torrents", lambda *a: bench_idle(*a, work, 100, 3 if quick else 10)
 
 
