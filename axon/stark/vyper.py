@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from axon.errors import ConfigError
-from axon.stark.air import ATTESTED, AUXILIARY, MAIN, Air
+from axon.stark.air import Air
 from axon.stark.composition import Divisors, _periodic_coefficients
 from axon.stark.field import GENERATOR, root_of_unity
 from axon.stark.options import Options
@@ -27,6 +27,7 @@ from axon.stark.verifier import statement
 from axon.stark.vyper_constraints import CONSTRAINTS, constraint_lines
 from axon.stark.vyper_faces import GENERIC, POOL
 from axon.stark.vyper_fold import fold_lines
+from axon.stark.vyper_rows import OpenedRows
 from axon.stark.vyper_template import TEMPLATE
 
 __all__ = ["envelope", "verifier_source"]
@@ -84,18 +85,8 @@ class _Printer:
         self.program = self.air.program()
         self.segments = options.quotient_segments(self.air)
         self.frame = len(self.program.cells) + self.segments
-        widths = self.air.widths()
-        self.trees = [
-            (name, width)
-            for name, width in (
-                ("attested", widths[ATTESTED]),
-                ("main", widths[MAIN]),
-                ("auxiliary", 3 * widths[AUXILIARY]),
-                ("quotient", 3 * (self.segments + 1)),
-            )
-            if width
-        ]
-        self.row_bytes = [8 * width + options.salt_length for _, width in self.trees]
+        self.rows = OpenedRows(self.air, options)
+        self.trees = self.rows.trees
         self.publics_at = self.frame
         self.challenges_at = self.publics_at + len(self.air.publics)
         self.list_at = self.challenges_at + len(self.air.challenges)
@@ -171,15 +162,15 @@ class _Printer:
             "DIVISOR_ROWS": len(rows),
             "DIVISOR_NUMBERS": 3 * len(rows),
             "TABLES": self._tables(),
-            "NEAR_COLUMNS": len(self._terms(True)),
-            "NEAR_BASE": self._base(True),
-            "NEAR_SUM": _products(self._terms(True)),
-            "FAR_COLUMNS": max(1, len(self._terms(False))),
-            "FAR_BASE": self.program.current + self.segments + self._base(False),
-            "FAR_SUM": _products(self._terms(False)),
+            "NEAR_COLUMNS": len(self.rows.columns(near=True)),
+            "NEAR_BASE": self.rows.base(near=True),
+            "NEAR_SUM": self.rows.sum(near=True),
+            "FAR_COLUMNS": max(1, len(self.rows.columns(near=False))),
+            "FAR_BASE": self.program.current + self.segments + self.rows.base(near=False),
+            "FAR_SUM": self.rows.sum(near=False),
             "ROW": sum(width for _, width in self.trees),
-            "READ_ROWS": self._read_rows(),
-            "ROW_BYTES": str(self.row_bytes),
+            "READ_ROWS": self.rows.read(),
+            "ROW_BYTES": str(self.rows.bytes),
             "GENERATOR": GENERATOR,
             "POINT": self._point(),
             "FOLD": fold_lines(),
@@ -214,7 +205,7 @@ class _Printer:
             depth = air.log_rows + o.log_blowup
             size = 1 + len(HEADER) + 24 * (self.frame + o.final_length(air.log_rows)) + 8 + 8
             size += o.digest_bytes * (len(self.trees) + len(folds))
-            size += o.queries * sum(self.row_bytes) + o.queries * 168 * len(folds)
+            size += o.queries * sum(self.rows.bytes) + o.queries * 168 * len(folds)
             size += (
                 o.digest_bytes
                 * o.queries
@@ -308,59 +299,6 @@ class _Printer:
                 )
         return "\n".join("    " + line for line in lines)
 
-    # opened rows
-
-    def _read_rows(self) -> str:
-        lines = []
-        start = 0
-        for t, (name, width) in enumerate(self.trees):
-            size = self.row_bytes[t]
-            lines.append(f"# {name}")
-            lines.append(f"at = unsafe_add(rows_at[{t}], unsafe_mul(i, {size}))")
-            lines.append(
-                f"digests[unsafe_add({t} * QUERIES, i)] = "
-                f"convert(keccak256(slice(proof, at, {size})), uint256) & DIGEST_MASK"
-            )
-            for j in range(0, width, 4):
-                count = min(4, width - j)
-                word = f"convert(extract32(proof, unsafe_add(at, {8 * j})), uint256)"
-                if count < 4:
-                    word = f"({word} >> {64 * (4 - count)}) << {64 * (4 - count)}"
-                lines.append(f"word = {word}")
-                lines.append("st[BAD] |= unsafe_add(word & EVEN, CARRY)")
-                lines.append("st[BAD] |= unsafe_add((word >> 64) & EVEN, CARRY)")
-                for k in range(count):
-                    piece = ("word >> 192", "(word >> 128) & M64", "(word >> 64) & M64", "word & M64")[k]
-                    lines.append(f"row[{start + j + k}] = {piece}")
-            start += width
-        return "\n".join("        " + line for line in lines)
-
-    def _terms(self, near: bool) -> list[int]:
-        """The base columns that one side of the DEEP sum takes, in the frame's order."""
-        split = self.program.current + self.segments
-        places = self._places()[:split] if near else self._places()[split:]
-        return [column + c for column, cubic in places for c in range(3 if cubic else 1)]
-
-    def _base(self, near: bool) -> int:
-        """How many functions of a side are in the base field: those of the first segments."""
-        split = self.program.current + self.segments
-        places = self._places()[:split] if near else self._places()[split:]
-        return sum(not cubic for _, cubic in places)
-
-    def _places(self) -> list[tuple[int, bool]]:
-        """Where each function of the frame lies in the joined row: (column, cubic)."""
-        starts, at = {}, 0
-        widths = self.air.widths()
-        for segment in (ATTESTED, MAIN, AUXILIARY):
-            starts[segment] = at
-            at += widths[segment] * (3 if segment == AUXILIARY else 1)
-        cells = [
-            (starts[c.segment] + c.column * (3 if c.segment == AUXILIARY else 1), c.segment == AUXILIARY)
-            for c in self.program.cells
-        ]
-        current = self.program.current
-        return [*cells[:current], *((at + 3 * k, True) for k in range(self.segments)), *cells[current:]]
-
     # domains
 
     def _point(self) -> str:
@@ -394,16 +332,3 @@ def _without_empty_loops(lines: Sequence[str]) -> Iterator[str]:
         depth = indent if line.rstrip().endswith("in range(0):") else None
         if depth is None:
             yield line
-
-
-def _products(columns: Sequence[int]) -> str:
-    """Sum of row[column]·w[k]."""
-    return _sum([f"unsafe_mul(row[{column}], w[{k}])" for k, column in enumerate(columns)])
-
-
-def _sum(terms: Sequence[str]) -> str:
-    """Nested to the right: Venom then needs no deep stack."""
-    total = "0"
-    for term in reversed(terms):
-        total = term if total == "0" else f"unsafe_add({term}, {total})"
-    return total
