@@ -39,7 +39,7 @@ class _Kind(NamedTuple):
 _V3: Final = frozenset(("abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"))  # x86-64-v3
 _V4: Final = frozenset(("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"))  # x86-64-v4
 _NI: Final = frozenset(("sha_ni",))
-_KINDS: Final = (  # costs: an AMD EPYC of 2024
+_KINDS: Final = (  # costs: benchmarks/hashing.py on an AMD EPYC
     _Kind("avx512", 16, _V3 | _V4, frozenset(), {"sha1": 3.6, "sha256": 6.4}),
     _Kind("ni", 4, _V3 | _NI, frozenset(), {"sha1": 1.6, "sha256": 2.2}),
     _Kind("avx2", 8, _V3, _NI, {"sha1": 3.1, "sha256": 3.2}),
