@@ -155,6 +155,24 @@ def test_ack_parser_accepts_only_canonical_bytes(data: bytes) -> None:
         assert error.code == Reject.MALFORMED
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "00000007 0000",  # no block
+        "00000007 0001 00",
+        "00000007 0002 8000",  # a byte more than needed
+        "00000007 0002 80",
+        "00000007 00",
+        "00000007 0001 80 00",
+        "00000007 2001 " + "ff" * 0x2001,  # more blocks than a piece has
+    ],
+)
+def test_acks_that_could_be_written_otherwise_are_refused(raw: str) -> None:
+    with pytest.raises(ReceiptError) as caught:
+        PieceAck.parse_all(bytes.fromhex(raw))
+    assert caught.value.code == Reject.MALFORMED
+
+
 @given(st.lists(acks(), max_size=12, unique_by=lambda ack: ack.piece))
 def test_set_counts_each_block_once_and_proves_each_piece(items: list[PieceAck]) -> None:
     held = AckedBlocks(items)

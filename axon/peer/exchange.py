@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import trio
 
 from axon.bt.assembly import PieceBuffer
-from axon.bt.messages import BLOCK_SIZE
 from axon.bt.sha_lanes import sha1_lanes
 from axon.errors import AxonError, StorageError
 from axon.peer.batch import MOST, PATIENCE, Batch
@@ -20,7 +19,6 @@ from axon.peer.upload import joined
 
 if TYPE_CHECKING:
     from axon.peer.content import Content
-    from axon.peer.ledger import Link
     from axon.peer.peer import Peer
     from axon.peer.swarm import Swarm
 
@@ -111,17 +109,9 @@ class Exchange:
         if piece is None:
             return
         link = source.receipts
-        most = MOST if link is None else self._until_a_receipt(link)
+        most = MOST if link is None else link.until_due(self._storing)
         if self._batch.add(piece, trio.current_time(), most):
             self.hand_over()
-
-    def _until_a_receipt(self, link: "Link") -> int:
-        """Bytes that may wait together before the receipt that their sender needs waits for them."""
-        whole = link.receipt_blocks * BLOCK_SIZE
-        if whole >= MOST:
-            return MOST
-        begun = (link.pending_blocks * BLOCK_SIZE + self._storing) % whole
-        return max(whole - begun, whole // 4)
 
     async def run(self) -> None:
         """Hand over the batches that have waited long enough, until cancelled."""

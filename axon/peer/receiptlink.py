@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from axon.bt.receipt_ext import ReceiptChannel
 from axon.bt.tally import START_CREDIT, Given, Taken
+from axon.peer.batch import MOST
+from axon.receipts import BLOCK_SIZE
 
 __all__ = ["Link"]
 
@@ -53,6 +55,18 @@ class Link:
     def credited(self) -> None:
         """The uploader told our credit: half is worth a receipt, the other half is under way meanwhile."""
         self.receipt_blocks = min(max(self.channel.limit, START_CREDIT) // 2, _LARGE)
+
+    def until_due(self, storing: int) -> int:
+        """Bytes of whole pieces that may wait together until a receipt is due; `storing` are being stored.
+
+        Never less than a quarter of what a receipt is worth, for hashing together is worth something too.
+        A receipt that is worth a full batch cuts none.
+        """
+        whole = self.receipt_blocks * BLOCK_SIZE
+        if whole >= MOST:
+            return MOST
+        begun = (self.pending_blocks * BLOCK_SIZE + storing) % whole
+        return max(whole - begun, whole // 4)
 
     def flush(self) -> None:
         """Hand over what the channel has to say."""

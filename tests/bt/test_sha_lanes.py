@@ -206,9 +206,8 @@ def test_each_group_goes_the_cheapest_way(count, calls):
 
 
 def test_executable_memory_cannot_be_written():
-    if not able("avx2"):
-        pytest.skip("no AVX2 here, so nothing is made executable")
-    address = ctypes.cast(ShaLanes("sha1")._codes()[0].kernel, ctypes.c_void_p).value
+    """Nothing is run here, so any machine can try."""
+    address = ctypes.cast(sha_lanes._executable(bytes(100)), ctypes.c_void_p).value
     for line in Path("/proc/self/maps").read_text().splitlines():
         place, rights, *_ = line.split()
         first, last = (int(text, 16) for text in place.split("-"))

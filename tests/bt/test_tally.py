@@ -180,6 +180,26 @@ def test_credit_is_never_less_than_two_pieces() -> None:
     assert taken.limit == 2048
 
 
+def test_the_bound_is_never_less_than_four_pieces() -> None:
+    taken = Taken(LEDGER, SentBlocks(), 4, lambda index: 4096)  # 64 MiB
+    taken.commit([PieceAck(PieceIndex(0), (1 << 4096) - 1)])
+    assert taken.limit == 4 * 4096 + 4096 // 50
+
+
+def test_who_was_killed_believes_more_of_one_that_paid_for_more() -> None:
+    given, _ = sides()
+    paid = dict.fromkeys(range(900), ALL)  # 7200 blocks, so 144 more
+    receipt, acks = sign(given, paid)
+    for blocks, right in ((8336, True), (8344, False)):  # 8192 + 144 are believed
+        taken = Taken(LEDGER, SentBlocks(), 3000, lambda index: BLOCKS, last=receipt, acks=acks, resumed=True)
+        follower = Given(LEDGER, last=receipt, acks=acks)
+        more = sign(follower, dict.fromkeys(range(900, 900 + blocks // BLOCKS), ALL))
+        if right:
+            assert taken.judge(*more)
+        else:
+            assert refusal(taken, *more) == Reject.COUNT
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.sets(st.integers(0, BLOCKS - 1), min_size=1)), max_size=30),
     st.randoms(use_true_random=False),

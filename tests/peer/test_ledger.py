@@ -157,6 +157,36 @@ def test_who_signs_nothing_gets_one_credit(nodes: tuple[Node, Node]) -> None:
     assert not a.ledger.credit(a.on, 1)
 
 
+def test_credit_is_given_as_far_as_it_goes(nodes: tuple[Node, Node]) -> None:
+    a, _ = nodes
+    assert a.ledger.credit(a.on, 30) == 30
+    assert a.ledger.credit(a.on, 1000) == START_CREDIT
+    a.ledger.block_sent(a.on, 0, 0, (START_CREDIT - 5) * BLOCK_SIZE)
+    assert a.ledger.credit(a.on, 5) == 5
+    assert a.ledger.credit(a.on, 1000) == 5
+    a.ledger.block_sent(a.on, 20, 0, 5 * BLOCK_SIZE)
+    assert a.ledger.credit(a.on, 1000) == 0 and a.on.starved
+    a.now = 31.0
+    assert a.ledger.credit(a.on, 1000) == 2 and not a.on.starved  # so much was written off
+
+
+def test_who_stops_to_speak_the_extension_is_served_as_any_client(nodes: tuple[Node, Node]) -> None:
+    a, _ = nodes
+    a.ledger.block_sent(a.on, 0, 0, START_CREDIT * BLOCK_SIZE)
+    assert a.ledger.credit(a.on, 7) == 0
+    a.on.channel.state = State.PLAIN
+    assert a.ledger.credit(a.on, 7) == 7
+
+
+def test_a_receipt_is_worth_half_of_the_credit_that_was_told(nodes: tuple[Node, Node]) -> None:
+    a, b = nodes
+    assert b.on.receipt_blocks == START_CREDIT // 2
+    for index in range(16):
+        transfer(a, b, index)
+    settle(a, b)
+    assert b.on.receipt_blocks == (9 * START_CREDIT + 1) // 2
+
+
 def test_blocks_lost_with_a_connection_do_not_starve_the_peer(nodes: tuple[Node, Node]) -> None:
     """What was under way is never acknowledged; coming back gives what a stranger gets."""
     a, b = nodes
